@@ -1,0 +1,1 @@
+"""Settings and the domain's value objects; imports nothing of ours."""

@@ -1,0 +1,15 @@
+"""The one exception that stands for a user's mistake or a service that does not answer."""
+
+
+class RecArenaError(Exception):
+    """A problem that its message explains in one line: what is wrong, where, and what to do.
+
+    Entry points print the message and exit with status 1; everything else is a bug and may
+    show its traceback.
+    """
+
+
+def first_line(error: BaseException) -> str:
+    """The first non-empty line of an error's message, or its type's name if it has none."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__

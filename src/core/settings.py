@@ -1,0 +1,167 @@
+"""Every setting of the platform: addresses, accounts, and the evaluation protocol.
+
+Strongest first: arguments, environment variables, `.recarena/services.json` (the ports that the
+running local services really have), `.env` at the root, defaults.
+"""
+
+import difflib
+import ipaddress
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Self
+
+from dotenv import dotenv_values
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from core.errors import RecArenaError
+from core.paths import LOCAL_SETTINGS, ROOT
+
+DEFAULT_PASSWORD = "recarena"  # noqa: S105 - refused unless everything listens on loopback
+Port = int
+
+
+class Settings(BaseSettings):
+    """All settings, read once at the edge by `Settings.load()`; immutable afterwards."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="ignore", use_attribute_docstrings=True, env_ignore_empty=True
+    )
+
+    bind_host: str = "127.0.0.1"
+    """Address that the services listen on; anything but loopback needs passwords of your own."""
+
+    db_host: str = "127.0.0.1"
+    """Host of PostgreSQL."""
+    db_port: Port = Field(5432, ge=1, le=65535)
+    """Port of PostgreSQL."""
+    postgres_user: str = "recarena"
+    """PostgreSQL user."""
+    postgres_password: SecretStr = SecretStr(DEFAULT_PASSWORD)
+    """Password of the PostgreSQL user."""
+    postgres_db: str = "recarena"
+    """PostgreSQL database; every data set is a schema in it."""
+
+    ftp_host: str = "127.0.0.1"
+    """Host of the FTP server that stores the artifacts."""
+    ftp_port: Port = Field(21, ge=1, le=65535)
+    """Port of the FTP server."""
+    ftp_passive_ports: str = Field("30000-30009", pattern=r"^\d{1,5}-\d{1,5}$")
+    """Ports for FTP data connections, first-last."""
+    ftp_user_name: str = "recarena"
+    """FTP user; only the MLflow server logs in."""
+    ftp_user_pass: SecretStr = SecretStr(DEFAULT_PASSWORD)
+    """Password of the FTP user."""
+
+    mlflow_tracking_host: str = "127.0.0.1"
+    """Host of the MLflow server."""
+    mlflow_tracking_port: Port = Field(5001, ge=1, le=65535)
+    """Port of the MLflow server."""
+    backend_store_uri: SecretStr | None = None
+    """Where MLflow keeps its runs; an SQLite file of its own unless given."""
+    experiment_name: str = "RecArena"
+    """MLflow experiment that the runs go to; made when it does not exist."""
+
+    dataset: str | None = None
+    """Data set to run on; the one that is loaded unless given."""
+    n_test: int = Field(5, ge=1)
+    """Newest ratings of each user that are the test set."""
+    top_k: int = Field(10, ge=1, le=1000)
+    """Length of the recommended lists."""
+    relevance_threshold: float = 4.0
+    """Stars from which a test rating counts as relevant."""
+    user_num: int = Field(0, ge=0)
+    """Users in the sample; 0 takes all of them."""
+    user_seed: int = 0
+    """Seed of the user sample."""
+
+    @classmethod
+    def load(cls, **given: Any) -> Self:
+        """Read the settings of this machine.
+
+        Raises RecArenaError naming the setting that is wrong; a value is never shown, for it may
+        be a secret.
+        """
+        _check_names(ROOT / ".env", cls.model_fields)
+        try:
+            return cls(**given)
+        except ValidationError as error:
+            raise RecArenaError(describe(error)) from None
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[Any, ...]:
+        return (
+            init_settings,
+            env_settings,
+            lambda: _local_settings(LOCAL_SETTINGS),
+            lambda: _file_settings(ROOT / ".env", settings_cls.model_fields),
+        )
+
+    @model_validator(mode="after")
+    def _refuse_default_passwords(self) -> Self:
+        if is_loopback(self.bind_host):
+            return self
+        for name in ("postgres_password", "ftp_user_pass"):
+            if getattr(self, name).get_secret_value() == DEFAULT_PASSWORD:
+                raise ValueError(
+                    f"BIND_HOST={self.bind_host} lets other machines in, but {name.upper()} is "
+                    f"still the default; set {name.upper()} in .env or listen on 127.0.0.1"
+                )
+        return self
+
+    @property
+    def tracking_uri(self) -> str:
+        """Address of the MLflow server, for clients and for browsers."""
+        host = self.mlflow_tracking_host
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.mlflow_tracking_port}"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address to listen on is reachable from this machine only."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def describe(error: ValidationError) -> str:
+    """What is wrong with the first wrong setting, in one line and without its value."""
+    first = error.errors(include_input=False, include_url=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{where.upper()}: {message}" if where else message
+
+
+def _local_settings(file: Path) -> dict[str, Any]:
+    """Hosts and ports that the running local services have."""
+    try:
+        found = json.loads(file.read_text())
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise RecArenaError(f"{file}: cannot be read ({error}); run `recarena up` again") from None
+    return dict(found.get("settings", {}))
+
+
+def _file_settings(file: Path, known: Iterable[str]) -> dict[str, Any]:
+    """The settings that an .env file gives a value to, by field name."""
+    values = {name.lower(): value for name, value in dotenv_values(file).items() if value}
+    return {name: values[name] for name in known if name in values}
+
+
+def _check_names(file: Path, known: Iterable[str]) -> None:
+    """Refuse a misspelt setting; names that resemble none of ours belong to somebody else."""
+    names = list(known)
+    for given in dotenv_values(file):
+        if given.lower() in names:
+            continue
+        for meant in difflib.get_close_matches(given.lower(), names, n=1, cutoff=0.85):
+            raise RecArenaError(f"{file}: unknown setting {given}; did you mean {meant.upper()}?")
