@@ -1,0 +1,1 @@
+"""The database: tables, data sets, migrations, and the loader that fills them."""

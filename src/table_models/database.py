@@ -1,0 +1,98 @@
+"""Connections to PostgreSQL, and what is loaded in it."""
+
+import json
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg2
+from psycopg2.extensions import connection as Connection  # noqa: N812 - a class
+from sqlalchemy import URL
+
+from core.errors import RecArenaError, first_line
+from core.settings import Settings
+from table_models.datasets import DATASETS
+
+CONNECT_SECONDS = 10
+
+
+def sqlalchemy_url(settings: Settings) -> URL:
+    """The settings' database for SQLAlchemy; as text it hides the password."""
+    return URL.create(
+        "postgresql+psycopg2",
+        settings.postgres_user,
+        settings.postgres_password.get_secret_value(),
+        settings.db_host,
+        settings.db_port,
+        settings.postgres_db,
+    )
+
+
+@dataclass(frozen=True)
+class LoadedDataSet:
+    """A data set in the database. `shown_name` says so if its ratings are synthetic."""
+
+    name: str
+    schema: str
+    shown_name: str
+    ratings: int
+    description: str
+
+
+def connect(settings: Settings) -> Connection:
+    """A connection to the settings' database.
+
+    Raises RecArenaError naming server, user and database; never the password.
+    """
+    where = f"database {settings.postgres_db} at {settings.db_host}:{settings.db_port}"
+    try:
+        return psycopg2.connect(
+            host=settings.db_host,
+            port=settings.db_port,
+            user=settings.postgres_user,
+            password=settings.postgres_password.get_secret_value(),
+            dbname=settings.postgres_db,
+            connect_timeout=CONNECT_SECONDS,
+            application_name="recarena",
+        )
+    except psycopg2.OperationalError as error:
+        said = first_line(error)
+        if "authentication failed" in said:
+            reason = f"refuses user {settings.postgres_user}: check POSTGRES_USER and its password"
+        elif "does not exist" in said:
+            reason = "does not exist: check POSTGRES_DB"
+        else:
+            reason = "does not answer: start it with `recarena up`, or check DB_HOST and DB_PORT"
+        raise RecArenaError(f"{where} {reason}") from None
+
+
+def loaded(settings: Settings) -> list[LoadedDataSet]:
+    """The data sets that are in the database, in the order of their declaration."""
+    query = "select nspname, obj_description(oid, 'pg_namespace') from pg_namespace"
+    with closing(connect(settings)) as connection, connection.cursor() as cursor:
+        cursor.execute(query)
+        comments = dict(cursor.fetchall())
+    found = []
+    for one in DATASETS.values():
+        origin = parse_provenance(comments.get(one.schema))
+        if origin:
+            synthetic = origin["synthetic"] and one.name != "synthetic"
+            shown = f"{one.name}-synthetic" if synthetic else one.name
+            words = f"{origin['ratings']:,} ratings from {origin['source']}"
+            found.append(LoadedDataSet(one.name, one.schema, shown, origin["ratings"], words))
+    return found
+
+
+def provenance(source: str, synthetic: bool, ratings: int, loaded_at: str) -> str:
+    """What the loader writes on a data set's schema."""
+    origin = {"source": source, "synthetic": synthetic, "ratings": ratings, "loaded": loaded_at}
+    return json.dumps({"recarena": origin}, sort_keys=True)
+
+
+def parse_provenance(comment: str | None) -> dict[str, Any] | None:
+    """What the loader wrote, or None if it loaded nothing there."""
+    try:
+        found = json.loads(comment or "null")
+    except ValueError:
+        return None
+    return found.get("recarena") if isinstance(found, dict) else None

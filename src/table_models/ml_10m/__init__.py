@@ -1,0 +1,1 @@
+"""MovieLens 10M."""
