@@ -1,0 +1,1 @@
+"""Metrics, tracking, the runner, and the local services."""

@@ -1,0 +1,130 @@
+"""Does a service really answer? Each function asks it for what its clients ask it for."""
+
+import ftplib
+import hashlib
+import http.client
+import json
+import secrets
+import urllib.error
+import urllib.request
+from contextlib import closing
+from typing import Any
+
+import psycopg2
+from psycopg2.extensions import connection
+
+from core.errors import RecArenaError, first_line
+from core.settings import Settings, is_loopback
+
+ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts"
+PROBE = ".recarena/probe.bin"  # MLflow's FTP store cannot delete, so one small file is overwritten
+
+
+def ask_postgres(settings: Settings, seconds: float) -> str:
+    """PostgreSQL's version, from a query. Raises RecArenaError with the server's reason."""
+    try:
+        with closing(_connect(settings, seconds)) as server, server.cursor() as cursor:
+            cursor.execute("select current_setting('server_version')")
+            return str(cursor.fetchall()[0][0])
+    except psycopg2.Error as error:
+        raise RecArenaError(first_line(error)) from None
+
+
+def _connect(settings: Settings, seconds: float) -> connection:
+    return psycopg2.connect(
+        host=settings.db_host,
+        port=settings.db_port,
+        user=settings.postgres_user,
+        password=settings.postgres_password.get_secret_value(),
+        dbname=settings.postgres_db,
+        connect_timeout=max(2, int(seconds)),
+        options=f"-c statement_timeout={int(seconds * 1000)}",
+    )
+
+
+def ask_ftp(settings: Settings, seconds: float) -> str:
+    """The FTP server's greeting, after a login. Raises RecArenaError with the server's reason."""
+    try:
+        with ftplib.FTP(timeout=seconds) as server:  # noqa: S321 - the artifacts' protocol
+            greeting = server.connect(settings.ftp_host, settings.ftp_port)
+            server.login(settings.ftp_user_name, settings.ftp_user_pass.get_secret_value())
+            server.pwd()
+        return greeting
+    except ftplib.all_errors as error:
+        where = f"{settings.ftp_host}:{settings.ftp_port}"
+        raise RecArenaError(f"ftp://{where}: {first_line(error)}") from None
+
+
+def ask_mlflow(settings: Settings, seconds: float) -> str:
+    """The MLflow server's version, after a search for experiments.
+
+    Raises RecArenaError with what it answered instead.
+    """
+    body = json.dumps({"max_results": 1}).encode()
+    _call(settings, "/api/2.0/mlflow/experiments/search", seconds, body, kind="application/json")
+    return _call(settings, "/version", seconds).decode()
+
+
+def ask_artifacts(settings: Settings, seconds: float) -> None:
+    """List the artifacts' root through the MLflow server. Raises RecArenaError if it cannot."""
+    answer = _call(settings, ARTIFACTS, seconds)
+    if b'"files"' not in answer and json.loads(answer) != {}:
+        raise RecArenaError(f"{ARTIFACTS}: answered no list of files")
+
+
+def send_artifact(settings: Settings, seconds: float) -> str:
+    """The checksum of a file that went to the artifact store and came back the same.
+
+    Raises RecArenaError when it did not.
+    """
+    sent = secrets.token_bytes(1024)
+    _call(settings, f"{ARTIFACTS}/{PROBE}", seconds, sent, method="PUT")
+    came = _call(settings, f"{ARTIFACTS}/{PROBE}", seconds)
+    if came != sent:
+        raise RecArenaError(f"{len(sent)} bytes were sent, {len(came)} other bytes came back")
+    return hashlib.sha256(came).hexdigest()
+
+
+def _call(
+    settings: Settings,
+    path: str,
+    seconds: float,
+    body: bytes | None = None,
+    *,
+    method: str | None = None,
+    kind: str = "application/octet-stream",
+) -> bytes:
+    """What the MLflow server answers to a request."""
+    headers = {"Content-Type": kind} if body else {}
+    request = urllib.request.Request(  # noqa: S310 - the address begins with http://
+        settings.tracking_uri + path, data=body, headers=headers, method=method
+    )
+    try:
+        with _opener(settings).open(request, timeout=seconds) as answer:
+            content: bytes = answer.read()
+            return content
+    except urllib.error.HTTPError as error:
+        said = error.read(3000).decode(errors="replace")
+        raise RecArenaError(f"{path}: HTTP {error.code}: {_message(said)}") from None
+    except (OSError, http.client.HTTPException) as error:
+        reason = error.reason if isinstance(error, urllib.error.URLError) else error
+        raise RecArenaError(f"{settings.tracking_uri}: {_text(reason)}") from None
+
+
+def _opener(settings: Settings) -> urllib.request.OpenerDirector:
+    """Makes requests; a server on this machine is not asked through a proxy."""
+    local = is_loopback(settings.mlflow_tracking_host)
+    return urllib.request.build_opener(*[urllib.request.ProxyHandler({})] * local)
+
+
+def _text(reason: BaseException | str) -> str:
+    return first_line(reason) if isinstance(reason, BaseException) else reason
+
+
+def _message(said: str) -> str:
+    """The message of MLflow's JSON error, or the first line of another kind of answer."""
+    try:
+        answer: Any = json.loads(said)
+        return str(answer["message"])
+    except (ValueError, KeyError, TypeError):
+        return " ".join(said.split())[:200]

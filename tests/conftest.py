@@ -1,0 +1,103 @@
+"""Real servers for the tests: on free ports, in folders of their own, ended afterwards."""
+
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from psycopg2 import sql
+from pydantic import SecretStr
+
+from core.settings import Settings
+from utils.local_postgres import LocalPostgres
+from utils.local_services import up, wipe
+from utils.ports import free_port
+
+HOST = "127.0.0.1"
+
+
+def make_settings(**given: Any) -> Settings:
+    """Settings of the given values and the defaults; no environment, no .env, no services.json."""
+    defaults = {name: field.default for name, field in Settings.model_fields.items()}
+    return Settings.model_construct(_fields_set=set(given), **defaults | given)
+
+
+def as_environment(settings: Settings) -> dict[str, str]:
+    """The environment of a subprocess that is to load just these settings."""
+    values = settings.model_dump(exclude_none=True)
+    plain = {
+        name: value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+        for name, value in values.items()
+    }
+    inherited = {k: v for k, v in os.environ.items() if k.lower() not in Settings.model_fields}
+    return inherited | {name.upper(): value for name, value in plain.items()}
+
+
+@pytest.fixture(scope="session")
+def reachable_folder() -> Iterator[Callable[[], Path]]:
+    """Makes temporary folders that any account can pass through, as pytest's own are not."""
+    made: list[Path] = []
+
+    def make() -> Path:
+        made.append(Path(tempfile.mkdtemp(prefix="recarena-test-")))
+        made[-1].chmod(0o711)
+        return made[-1]
+
+    yield make
+    for folder in made:
+        shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def postgres_server(reachable_folder: Callable[[], Path]) -> Iterator[LocalPostgres]:
+    """A running PostgreSQL server, shared by all tests."""
+    server = LocalPostgres(
+        reachable_folder() / "postgres",
+        host=HOST,
+        port=free_port(HOST),
+        user="tester",
+        password=SecretStr(secrets.token_hex(8)),
+        database="tester",
+    )
+    server.start()
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+def database(postgres_server: LocalPostgres) -> Iterator[Settings]:
+    """Settings of a fresh, empty database of the test's own."""
+    name = f"test_{secrets.token_hex(6)}"
+    with closing(postgres_server.connect()) as server, server.cursor() as cursor:
+        cursor.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+        yield make_settings(
+            db_host=postgres_server.host,
+            db_port=postgres_server.port,
+            postgres_user=postgres_server.user,
+            postgres_password=postgres_server.password,
+            postgres_db=name,
+        )
+        cursor.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+
+
+@pytest.fixture(scope="session")
+def services(reachable_folder: Callable[[], Path]) -> Iterator[Settings]:
+    """Settings of a running PostgreSQL, FTP server and MLflow, shared by all tests."""
+    folder = reachable_folder() / "local services"
+    password = SecretStr(secrets.token_hex(8))
+    given = make_settings(
+        db_port=free_port(HOST),
+        ftp_port=free_port(HOST),
+        mlflow_tracking_port=free_port(HOST),
+        postgres_password=password,
+        ftp_user_pass=password,
+    )
+    try:
+        yield up(given, print, folder)
+    finally:
+        wipe(print, folder)
