@@ -1,0 +1,1 @@
+"""SVD: see model.py."""

@@ -1,0 +1,1 @@
+"""popularity: see model.py."""

@@ -1,0 +1,1 @@
+"""random: see model.py."""

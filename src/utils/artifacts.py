@@ -1,0 +1,88 @@
+"""The files that a run leaves, so that anyone can recompute its numbers."""
+
+import hashlib
+import importlib.metadata
+import pickle
+import platform
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from pyarrow import parquet
+
+from core.dataset import Dataset
+from core.paths import ROOT
+from core.recommender import Recommender
+from utils.evaluation import Evaluation
+
+
+def write_model(folder: Path, name: str, model: Recommender) -> str:
+    """Pickle the fitted model to `models/<name>.pkl` and return the file's sha256."""
+    file = folder / "models" / f"{name}.pkl"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("wb") as out:
+        pickle.dump(model, out, protocol=5)
+    with file.open("rb") as written:
+        return hashlib.file_digest(written, "sha256").hexdigest()
+
+
+def write_evaluation(folder: Path, dataset: Dataset, evaluation: Evaluation) -> None:
+    """Write lists, per-user metrics and test predictions as parquet files, by database ids."""
+    target = folder / "evaluation"
+    target.mkdir(parents=True, exist_ok=True)
+    user_ids, item_ids = dataset.user_ids.ids, dataset.item_ids.ids
+    items, scores = evaluation.ranking
+    users, places = np.nonzero(items >= 0)
+    _write(
+        target / "recommendations.parquet",
+        user_id=user_ids[users],
+        rank=(places + 1).astype(np.int32),
+        movie_id=item_ids[items[users, places]],
+        score=scores[users, places],
+    )
+    _write(
+        target / "per_user.parquet",
+        user_id=user_ids[evaluation.users],
+        n_relevant=evaluation.n_relevant,
+        **evaluation.per_user,
+    )
+    if evaluation.predictions is not None:
+        _write(
+            target / "test_predictions.parquet",
+            user_id=user_ids[dataset.test.users],
+            movie_id=item_ids[dataset.test.items],
+            rating=dataset.test.ratings,
+            prediction=evaluation.predictions,
+        )
+
+
+def _write(file: Path, **columns: np.ndarray) -> None:
+    parquet.write_table(pa.table(columns), file, compression="zstd")
+
+
+def write_surroundings(folder: Path) -> None:
+    """Write what the run ran with: Python, system, and the version of every package."""
+    folder.mkdir(parents=True, exist_ok=True)
+    packages = sorted(
+        {f"{one.metadata['Name']}=={one.version}" for one in importlib.metadata.distributions()},
+        key=str.lower,
+    )
+    head = [f"# Python {platform.python_version()}, {platform.platform()}"]
+    (folder / "environment.txt").write_text("\n".join(head + packages) + "\n", encoding="utf-8")
+
+
+def git_tags() -> dict[str, str]:
+    """The commit of the code and whether it was changed since; empty outside a checkout."""
+    try:
+        commit = _git("rev-parse", "HEAD")
+        dirty = bool(_git("status", "--porcelain", "--untracked-files=no"))
+    except (OSError, subprocess.CalledProcessError):
+        return {}
+    return {"git_commit": commit, "git_dirty": str(dirty).lower()}
+
+
+def _git(*args: str) -> str:
+    command = ["git", "-C", str(ROOT), *args]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=30)
+    return done.stdout.strip()

@@ -1,0 +1,165 @@
+"""One experiment from its command line to its tracked results, the same for every recommender."""
+
+import os
+import resource
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Generic, TypeVar
+
+from core.dataset import Dataset
+from core.errors import RecArenaError
+from core.params import PipelineParams, parse
+from core.protocol import EvaluationProtocol
+from core.recommender import Recommender
+from core.settings import Settings
+from datareader.reader import choose_dataset, read_dataset
+from utils.artifacts import git_tags, write_evaluation, write_model, write_surroundings
+from utils.evaluation import Evaluation, evaluate
+from utils.tracking import MlflowTracker, Run, Tracker
+
+P = TypeVar("P", bound=PipelineParams)
+PROTOCOL_OPTIONS = (
+    "dataset",
+    "n_test",
+    "top_k",
+    "relevance_threshold",
+    "user_num",
+    "user_seed",
+    "experiment_name",
+)
+
+
+@dataclass(frozen=True)
+class Source:
+    """How to get the data set of an experiment, and how that place is called."""
+
+    description: str
+    schema: str
+    read: Callable[[], Dataset]
+
+
+@dataclass(frozen=True)
+class Pipeline(Generic[P]):
+    """One experiment: a recommender, its parameters, and the folder that configures it."""
+
+    name: str
+    recommender: Callable[[P], Recommender]
+    params: type[P]
+    folder: Path
+
+    def run(
+        self, params: P, source: Source, protocol: EvaluationProtocol, tracker: Tracker
+    ) -> dict[str, float]:
+        """Read, fit, evaluate and track; return the metrics.
+
+        Params and protocol are logged first, metrics and the model last, so that a run that
+        failed shows what was tried and never a model without metrics.
+        """
+        tags = {
+            "pipeline": self.name,
+            "dataset": protocol.dataset,
+            "dataset_schema": source.schema,
+        } | git_tags()
+        with tracker.run(self.name, tags, describe(protocol)) as run:
+            run.log_params(params.model_dump() | protocol.params())
+            start = time.perf_counter()
+            dataset = source.read()
+            read = time.perf_counter()
+            run.set_tags({"fingerprint": dataset.fingerprint})
+            run.log_dataset(dataset, source.description)
+            begin = time.perf_counter()
+            model = self.recommender(params).fit(dataset)
+            seconds = {"read_seconds": read - start, "fit_seconds": time.perf_counter() - begin}
+            evaluation = evaluate(model, dataset, protocol)
+            deliver(run, self.name, model, dataset, evaluation)
+            metrics = evaluation.metrics | seconds | evaluation.seconds
+            metrics["peak_memory_mib"] = peak_memory_mib()
+            run.log_metrics(metrics)
+            print(f"{self.name}: run {run.id} on {dataset.name}, {_summary(metrics)}", flush=True)
+        return metrics
+
+    def main(self, args: Sequence[str] | None = None) -> None:
+        """Run from a command line; settings, database and MLflow are opened here and only here.
+
+        Exits with status 1 and one line for a user's mistake, 130 after Ctrl-C.
+        """
+        signal.signal(signal.SIGTERM, _terminate)
+        try:
+            program = f"pipeline_{self.name.lower()}"
+            wanted = [(self.params, self.params.model_fields), (Settings, PROTOCOL_OPTIONS)]
+            given, chosen = parse(sys.argv[1:] if args is None else args, program, wanted)
+            params = self.params.load(self.folder, given)
+            settings = Settings.load(**chosen)
+            self.start(params, settings)
+        except RecArenaError as error:
+            sys.exit(f"error: {self.name}: {error}")
+        except KeyboardInterrupt:
+            sys.exit(130)
+
+    def start(self, params: P, settings: Settings) -> dict[str, float]:
+        """Run on the database and the tracker that the settings name."""
+        found = choose_dataset(settings)
+        protocol = EvaluationProtocol.of(settings, found.shown_name)
+        source = Source(
+            f"{found.description}",
+            found.schema,
+            lambda: read_dataset(settings, found, protocol),
+        )
+        return self.run(params, source, protocol, MlflowTracker(settings))
+
+
+def deliver(
+    run: Run, name: str, model: Recommender, dataset: Dataset, evaluation: Evaluation
+) -> None:
+    """Upload the pickled model, the lists, the per-user metrics and the surroundings."""
+    with tempfile.TemporaryDirectory(prefix="recarena-") as temporary:
+        folder = Path(temporary)
+        write_evaluation(folder, dataset, evaluation)
+        write_surroundings(folder)
+        sha256 = write_model(folder, name, model)
+        run.log_folder(folder)
+        run.set_tags({"model_file": f"models/{name}.pkl", "model_sha256": sha256})
+
+
+def describe(protocol: EvaluationProtocol) -> str:
+    """The protocol in words, for people who look at a run."""
+    users = f"a sample of {protocol.user_num} users" if protocol.user_num else "all users"
+    return (
+        f"{protocol.dataset}, {users}: the newest {protocol.n_test} ratings of each user are the "
+        f"test set. Lists of {protocol.k} from the whole catalogue minus what the user rated in "
+        f"train; relevant is a test rating of at least {protocol.relevance_threshold:g} stars."
+    )
+
+
+def peak_memory_mib() -> float:
+    """The most memory that this process has had resident, in MiB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1 << 20 if sys.platform == "darwin" else 1 << 10)
+
+
+def _summary(metrics: Mapping[str, float]) -> str:
+    shown = ("recall_at_k", "precision_at_k", "ndcg_at_k", "rmse")
+    return ", ".join(f"{name} {metrics[name]:.4f}" for name in shown if name in metrics)
+
+
+def _terminate(_signal: int, _frame: FrameType | None) -> None:
+    """End as after Ctrl-C, so that the run is marked KILLED and temporary files go."""
+    sys.exit(128 + signal.SIGTERM)
+
+
+def pipeline_files() -> dict[str, Path]:
+    """Every recommender's name and script, found in the folders of `src/pipelines`."""
+    folder = Path(__file__).resolve().parents[1] / "pipelines"
+    return {file.parent.name: file for file in sorted(folder.glob("*/pipeline_*.py"))}
+
+
+def child_environment() -> dict[str, str]:
+    """The environment of a pipeline's own process."""
+    source = str(Path(__file__).resolve().parents[1])
+    return os.environ | {"PYTHONPATH": source}

@@ -1,0 +1,176 @@
+"""Where params, metrics and artifacts of a run go: MLflow, through its server's artifact proxy."""
+
+import os
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
+from typing import Protocol
+
+from core.dataset import Dataset
+from core.errors import RecArenaError, first_line
+from core.settings import Settings, is_loopback
+
+CLIENT_ENVIRONMENT = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",  # the default keeps a dead server's client for minutes
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "60",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL": "0.5",  # seconds; many runs are shorter than 10
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "GIT_PYTHON_REFRESH": "quiet",
+}
+CONNECT_SECONDS = 5
+
+
+def prepare_client(settings: Settings) -> None:
+    """Set this process up as a client of MLflow, before `mlflow` is imported.
+
+    Raises RecArenaError at once if nobody listens at the server's address: the client itself
+    would try again and again.
+    """
+    for name, value in CLIENT_ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    host = settings.mlflow_tracking_host
+    if is_loopback(host):  # a proxy knows nothing of this machine's own servers
+        os.environ["NO_PROXY"] = ",".join(filter(None, [os.environ.get("NO_PROXY"), host]))
+    try:
+        address = host, settings.mlflow_tracking_port
+        socket.create_connection(address, CONNECT_SECONDS).close()
+    except OSError as error:
+        raise RecArenaError(
+            f"MLflow at {settings.tracking_uri} does not answer ({error.strerror or error}); "
+            "start it with `recarena up`, or see `recarena status`"
+        ) from None
+
+
+class Run(Protocol):
+    """One run that is being tracked."""
+
+    id: str
+
+    def log_params(self, params: Mapping[str, object]) -> None:
+        """Log what the run was started with."""
+
+    def log_metrics(self, metrics: Mapping[str, float]) -> None:
+        """Log what came out."""
+
+    def set_tags(self, tags: Mapping[str, str]) -> None:
+        """Set what the run can be found by."""
+
+    def log_dataset(self, dataset: Dataset, source: str) -> None:
+        """Log what the run learned from and was judged by."""
+
+    def log_folder(self, folder: Path) -> None:
+        """Upload every file below a folder, under its path in it."""
+
+
+class Tracker(Protocol):
+    """Keeps runs."""
+
+    def run(
+        self, name: str, tags: Mapping[str, str], description: str
+    ) -> AbstractContextManager[Run]:
+        """Begin a run; it ends FINISHED, or FAILED or KILLED if an exception leaves the block."""
+
+
+class MlflowTracker:
+    """Keeps runs in MLflow.
+
+    Raises RecArenaError, when made, if the server does not answer.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        prepare_client(settings)
+        import mlflow  # noqa: PLC0415 - takes seconds
+
+        self.uri = settings.tracking_uri
+        mlflow.set_tracking_uri(self.uri)
+        with self._explained():
+            mlflow.set_experiment(settings.experiment_name)
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Turn MLflow's exceptions into one line."""
+        from mlflow.exceptions import MlflowException  # noqa: PLC0415
+
+        try:
+            yield
+        except MlflowException as error:
+            raise RecArenaError(
+                f"MLflow at {self.uri}: {_reason(error)}; is it up? see `recarena status`"
+            ) from None
+
+    @contextmanager
+    def run(self, name: str, tags: Mapping[str, str], description: str) -> Iterator[Run]:
+        """Begin a run; it ends FINISHED, or FAILED or KILLED if an exception leaves the block.
+
+        The reason is the tag `failure`. Errors of the server are RecArenaErrors.
+        """
+        import mlflow  # noqa: PLC0415
+
+        with self._explained():
+            begun = mlflow.start_run(
+                run_name=name, tags=dict(tags), description=description, log_system_metrics=True
+            )
+            try:
+                yield MlflowRun(begun.info.run_id)
+            except BaseException as error:
+                status = "FAILED" if isinstance(error, Exception) else "KILLED"
+                with suppress(Exception):
+                    mlflow.set_tag("failure", f"{type(error).__name__}: {_reason(error)}"[:500])
+                with suppress(Exception):
+                    mlflow.end_run(status)
+                raise
+            mlflow.end_run()
+
+
+def _reason(error: BaseException) -> str:
+    """The line that says what happened, without MLflow's retry history."""
+    return first_line(error).split(" (Caused by")[0]
+
+
+class MlflowRun:
+    """One run in MLflow; the active one of this process."""
+
+    def __init__(self, run_id: str) -> None:
+        self.id = run_id
+
+    def log_params(self, params: Mapping[str, object]) -> None:
+        """Log what the run was started with."""
+        import mlflow  # noqa: PLC0415
+
+        mlflow.log_params(dict(params))
+
+    def log_metrics(self, metrics: Mapping[str, float]) -> None:
+        """Log what came out, in one request."""
+        import mlflow  # noqa: PLC0415
+
+        mlflow.log_metrics(dict(metrics))
+
+    def set_tags(self, tags: Mapping[str, str]) -> None:
+        """Set what the run can be found by."""
+        import mlflow  # noqa: PLC0415
+
+        mlflow.set_tags(dict(tags))
+
+    def log_dataset(self, dataset: Dataset, source: str) -> None:
+        """Log both sides of the split, with the split's fingerprint as their digest."""
+        import mlflow  # noqa: PLC0415
+        from mlflow.data.code_dataset_source import CodeDatasetSource  # noqa: PLC0415
+        from mlflow.data.meta_dataset import MetaDataset  # noqa: PLC0415
+
+        origin = CodeDatasetSource(tags={"loaded from": source, "fingerprint": dataset.fingerprint})
+        digest = dataset.fingerprint.rsplit("-", 1)[1]
+        for side, context in (("train", "training"), ("test", "testing")):
+            logged = MetaDataset(  # type: ignore[abstract] # MLflow's own way to use it
+                origin, name=f"{dataset.name} {side}", digest=digest
+            )
+            mlflow.log_input(logged, context=context)
+
+    def log_folder(self, folder: Path) -> None:
+        """Upload every file below a folder, under its path in it."""
+        import mlflow  # noqa: PLC0415
+
+        mlflow.log_artifacts(str(folder))

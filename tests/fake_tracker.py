@@ -1,0 +1,59 @@
+"""A tracker that keeps runs in memory, for tests."""
+
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from core.dataset import Dataset
+
+
+@dataclass
+class FakeRun:
+    id: str
+    folder: Path
+    name: str
+    description: str
+    tags: dict[str, str] = field(default_factory=dict)
+    params: dict[str, object] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
+    dataset: str | None = None
+    status: str = "RUNNING"
+    order: list[str] = field(default_factory=list)
+
+    def log_params(self, params: Mapping[str, object]) -> None:
+        self.order.append("params")
+        self.params |= params
+
+    def log_metrics(self, metrics: Mapping[str, float]) -> None:
+        self.order.append("metrics")
+        self.metrics |= metrics
+
+    def set_tags(self, tags: Mapping[str, str]) -> None:
+        self.tags |= tags
+
+    def log_dataset(self, dataset: Dataset, source: str) -> None:
+        self.dataset = f"{dataset.name} from {source}"
+
+    def log_folder(self, folder: Path) -> None:
+        self.order.append("artifacts")
+        shutil.copytree(folder, self.folder, dirs_exist_ok=True)
+
+
+@dataclass
+class FakeTracker:
+    folder: Path
+    runs: list[FakeRun] = field(default_factory=list)
+
+    @contextmanager
+    def run(self, name: str, tags: Mapping[str, str], description: str) -> Iterator[FakeRun]:
+        begun = FakeRun(str(len(self.runs)), self.folder / str(len(self.runs)), name, description)
+        begun.tags |= tags
+        self.runs.append(begun)
+        try:
+            yield begun
+        except BaseException as error:
+            begun.status = "FAILED" if isinstance(error, Exception) else "KILLED"
+            raise
+        begun.status = "FINISHED"
