@@ -1,0 +1,351 @@
+"""The command `recarena`."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from core.errors import RecArenaError
+from core.paths import DATA, ROOT
+from core.settings import Settings
+from table_models import fetch as fetching
+from table_models import loader, synthetic
+from table_models.database import loaded
+from table_models.datasets import DATASETS, find
+from utils import doctor as checkup
+from utils import local_services
+from utils.leaderboard import Entry, entries
+from utils.runner import child_environment, pipeline_files
+
+app = typer.Typer(
+    help="Which recommender is best on my data, and can I believe it?",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+out = Console(highlight=False, soft_wrap=True)
+
+SMALL_SYNTHETIC = {"users": 2_000, "movies": 1_500, "ratings": 200_000}
+SHOWN = ("recall_at_k", "precision_at_k", "ndcg_at_k", "coverage_at_k")
+
+Folder = Annotated[
+    Path | None, typer.Option("--from", help="Folder of the files; data/DATASET by default.")
+]
+DatasetOption = Annotated[str | None, typer.Option("--dataset", help="Data set, e.g. ml-10m.")]
+Format = Literal["table", "json", "csv"]
+
+
+def say(text: str) -> None:
+    """Print a line for a person."""
+    out.print(escape(text))
+
+
+@app.command()
+def up() -> None:
+    """Start PostgreSQL, the FTP server and MLflow as local processes; harmless when they run."""
+    settings = local_services.up(Settings.load(), say)
+    say(f"MLflow UI: {settings.tracking_uri}")
+
+
+@app.command()
+def down(
+    remove_data: Annotated[
+        bool, typer.Option("--remove-data", help="Also remove all that they store.")
+    ] = False,
+) -> None:
+    """Stop the local services; what they store stays."""
+    end = local_services.wipe if remove_data else local_services.down
+    end(say)
+
+
+@app.command()
+def status() -> None:
+    """Show whether the local services run, and where; exits 1 unless all do."""
+    table = Table("service", "state", "pid", "address", "log", box=None)
+    services = local_services.status()
+    for one in services:
+        table.add_row(one.name, one.state, str(one.pid or ""), one.address or "", str(one.log))
+    out.print(table, width=out.width if out.is_terminal else 200)
+    if any(one.state != "running" for one in services):
+        raise typer.Exit(1)
+
+
+@app.command()
+def doctor() -> None:
+    """Check what a run needs, and say what to do about what is missing."""
+    checks = checkup.checks(Settings.load())
+    for one in checks:
+        say(f"{'ok  ' if one.ok else 'FAIL'} {one.name}: {one.detail}")
+        if not one.ok:
+            say(f"     {one.remedy}")
+    if not all(one.ok for one in checks):
+        raise typer.Exit(1)
+
+
+@app.command()
+def fetch(dataset: Annotated[str, typer.Argument(help="One of the MovieLens data sets.")]) -> None:
+    """Download a data set from GroupLens into data/DATASET."""
+    wanted = find(dataset)
+    say(f"{wanted.name} is in {fetching.fetch(wanted)}")
+    if wanted.md5 is None:
+        say("no MD5 sum of it is known, so the download was not checked against one")
+
+
+@app.command()
+def load(
+    dataset: Annotated[str, typer.Argument(help=f"One of {', '.join(DATASETS)}.")],
+    folder: Folder = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Replace the data set if it is loaded.")
+    ] = False,
+) -> None:
+    """Load a data set's files into PostgreSQL: all of them or nothing."""
+    load_files(Settings.load(), dataset, folder, replace=replace)
+
+
+def load_files(settings: Settings, dataset: str, folder: Path | None, *, replace: bool) -> None:
+    """Load and say what was loaded."""
+    report = loader.load(settings, find(dataset), folder, replace=replace)
+    rows = ", ".join(f"{n:,} {table}" for table, n in report.rows.items())
+    say(f"loaded {report.shown_name}: {rows} in {report.seconds:.1f} s")
+
+
+@app.command()
+def synth(
+    target: Annotated[Path, typer.Option("--out", help="Folder to write to.")],
+    users: Annotated[int, typer.Option(help="Number of users.")] = 69_878,
+    movies: Annotated[int, typer.Option(help="Number of movies, each rated at least once.")] = (
+        10_677
+    ),
+    ratings: Annotated[int, typer.Option(help="Number of ratings.")] = 10_000_054,
+    seed: Annotated[int, typer.Option(help="Seed of the generator.", min=0)] = 0,
+) -> None:
+    """Write synthetic ratings in the ml-10m format; by default of MovieLens 10M's size."""
+    synthetic.generate(target, users=users, movies=movies, ratings=ratings, seed=seed)
+    say(f"wrote SYNTHETIC ratings to {target}; next: recarena load synthetic --from {target}")
+
+
+@app.command()
+def run(
+    names: Annotated[list[str], typer.Argument(help="Recommenders, or all.")],
+    dataset: DatasetOption = None,
+    settings_of_run: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="A parameter, e.g. factors=50."),
+    ] = None,
+) -> None:
+    """Train, judge and track recommenders, one after the other."""
+    run_pipelines(names, dataset, settings_of_run or [])
+
+
+def run_pipelines(names: Sequence[str], dataset: str | None, assignments: Sequence[str]) -> None:
+    """Run each in a process of its own, so that its memory is its own; all before any error."""
+    chosen = chosen_pipelines(names)
+    commands = {name: [*pipeline_args(chosen[name], assignments)] for name in chosen}
+    for assignment in assignments:
+        if not any(_option(assignment)[0] in args for args in commands.values()):
+            raise RecArenaError(f"--set {assignment}: {', '.join(chosen)} has no such parameter")
+    failed = []
+    for name, args in commands.items():
+        if dataset:
+            args += ["--dataset", dataset]
+        if _call(_module(chosen[name]), args):
+            failed.append(name)
+    if failed:
+        raise RecArenaError(f"{len(failed)} of {len(commands)} failed: {', '.join(failed)}")
+
+
+def chosen_pipelines(names: Sequence[str]) -> dict[str, Path]:
+    """The scripts of the named recommenders, in any case. Raises RecArenaError for another."""
+    known = pipeline_files()
+    if any(name.lower() == "all" for name in names):
+        return known
+    by_name = {name.lower(): name for name in known}
+    for name in names:
+        if name.lower() not in by_name:
+            raise RecArenaError(f"no recommender {name!r}; there are {', '.join(known)} and all")
+    return {by_name[name.lower()]: known[by_name[name.lower()]] for name in names}
+
+
+def pipeline_args(script: Path, assignments: Sequence[str]) -> list[str]:
+    """The assignments that this recommender has a parameter for, as its command line takes them."""
+    from importlib import import_module  # noqa: PLC0415
+
+    module = import_module(_module(script))
+    args = []
+    for assignment in assignments:
+        option, value = _option(assignment)
+        if option.removeprefix("--").replace("-", "_") in module.pipeline.params.model_fields:
+            args += [option, value]
+    return args
+
+
+def _option(assignment: str) -> tuple[str, str]:
+    key, equals, value = assignment.partition("=")
+    if not (key and equals):
+        raise RecArenaError(f"--set {assignment}: write it as KEY=VALUE, e.g. factors=50")
+    return f"--{key.lower().replace('_', '-')}", value
+
+
+def _module(script: Path) -> str:
+    return f"pipelines.{script.parent.name}.{script.stem}"
+
+
+def _call(module: str, args: Sequence[str]) -> int:
+    """Exit status of a pipeline's process; an interrupt first lets it end its run."""
+    command = [sys.executable, "-m", module, *args]
+    with subprocess.Popen(command, cwd=ROOT, env=child_environment()) as process:
+        try:
+            return process.wait()
+        except BaseException:
+            process.terminate()
+            process.wait()
+            raise
+
+
+@app.command()
+def leaderboard(
+    dataset: DatasetOption = None,
+    output: Annotated[Format, typer.Option("--format", help="How to print it.")] = "table",
+) -> None:
+    """Show the finished runs, best NDCG first; runs that cannot be compared stay apart."""
+    show_leaderboard(Settings.load(), dataset, output)
+
+
+def show_leaderboard(settings: Settings, dataset: str | None, output: Format) -> None:
+    """Print the leaderboard."""
+    found = entries(settings, find(dataset).schema if dataset else None)
+    if output == "json":
+        print(json.dumps([one.record() for one in found], indent=2))  # noqa: T201
+    elif output == "csv":
+        print(as_csv(found), end="")  # noqa: T201
+    elif not found:
+        say("no finished runs; start one with `recarena run SVD`")
+    else:
+        for _, group in groupby(found, key=lambda one: one.comparable_with):
+            wide = out.width if out.is_terminal else 200
+            out.print(as_table(list(group)), width=wide, crop=False)
+
+
+def as_csv(found: Sequence[Entry]) -> str:
+    """The leaderboard as comma-separated values, one column a metric and a stage."""
+    metrics = sorted({name for one in found for name in one.metrics})
+    stages = sorted({name for one in found for name in one.seconds})
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    head = ["pipeline", "run_id", "dataset", "fingerprint"]
+    writer.writerow(head + metrics + [f"{stage}_seconds" for stage in stages])
+    for one in found:
+        values = [one.metrics.get(name, "") for name in metrics]
+        seconds = [one.seconds.get(name, "") for name in stages]
+        writer.writerow([one.pipeline, one.run_id, one.dataset, one.fingerprint, *values, *seconds])
+    return text.getvalue()
+
+
+def as_table(group: Sequence[Entry]) -> Table:
+    """Comparable runs, for a terminal; a dash where a metric has no meaning.
+
+    Parameters are shown where a recommender has several runs, to tell them apart.
+    """
+    first = group[0]
+    k = first.protocol.get("k", "k")
+    judged = first.metrics.get("n_users_evaluated", 0)
+    title = f"{first.dataset}, {judged:,.0f} users judged, split {first.fingerprint}"
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    table.add_column("recommender", overflow="fold")
+    for name in SHOWN:
+        table.add_column(name.replace("_at_k", f"@{k}"), justify="right", no_wrap=True)
+    for name in ("RMSE", "fit s", "rank s", "run"):
+        table.add_column(name, justify="right", no_wrap=True)
+    times = Counter(one.pipeline for one in group)
+    for one in group:
+        values = [_number(one.metrics.get(metric), 4) for metric in (*SHOWN, "rmse")]
+        seconds = [_number(one.seconds.get(stage), 1) for stage in ("fit", "recommend")]
+        params = [f"{name}={value}" for name, value in one.params.items() if name != "seed"]
+        name = "\n ".join([one.pipeline, *params]) if times[one.pipeline] > 1 else one.pipeline
+        table.add_row(escape(name), *values, *seconds, one.run_id[:8])
+    return table
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+@app.command()
+def demo(dataset: DatasetOption = None, folder: Folder = None) -> None:
+    """A whole experiment: services, data, every recommender, leaderboard."""
+    ran = any(one.state == "running" for one in local_services.status())
+    try:
+        settings = local_services.up(Settings.load(), say)
+        name = prepare(settings, dataset, folder)
+        run_pipelines(["all"], name, [])
+        show_leaderboard(settings, name, "table")
+    except (KeyboardInterrupt, SystemExit):
+        if not ran:
+            local_services.down(say)
+        raise
+    say(f"MLflow UI: {settings.tracking_uri} (stop everything with `make down`)")
+
+
+def prepare(settings: Settings, dataset: str | None, folder: Path | None) -> str:
+    """Have a data set loaded and return its name; says which one and why."""
+    name, folder = pick(dataset or settings.dataset, folder, say)
+    if folder is None and any(one.name == name for one in loaded(settings)):
+        say(f"{name} is loaded already")
+    else:
+        load_files(settings, name, folder, replace=True)
+    return name
+
+
+def pick(
+    wanted: str | None, folder: Path | None, report: Callable[[str], None], data: Path = DATA
+) -> tuple[str, Path | None]:
+    """The data set for the demo: the one asked for, else the best one at hand."""
+    if wanted:
+        name = find(wanted).name
+        if folder is None and not (data / name).is_dir() and find(name).url:
+            fetching.fetch(find(name), data)
+        return name, folder
+    if folder is not None:
+        raise RecArenaError("--from says where the files are; say with --dataset what they are")
+    for name in ("ml-10m", "ml-latest-small"):
+        if (data / name).is_dir():
+            report(f"using {name}, because it is in {data / name}")
+            return name, None
+    try:
+        fetching.fetch(find("ml-latest-small"), data)
+    except RecArenaError as error:
+        report(f"making a small SYNTHETIC data set, because there is none and: {error}")
+        if not (data / "synthetic").is_dir():
+            synthetic.generate(data / "synthetic", **SMALL_SYNTHETIC)
+        return "synthetic", None
+    report("using ml-latest-small, downloaded because no data set was there")
+    return "ml-latest-small", None
+
+
+def main() -> None:
+    """Run the command; a user's mistake is one line and status 1."""
+    try:
+        app()
+    except RecArenaError as error:
+        Console(stderr=True, highlight=False, soft_wrap=True).print(f"error: {error}", markup=False)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()
