@@ -5,7 +5,7 @@ import io
 import json
 import subprocess
 import sys
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -39,13 +39,18 @@ app = typer.Typer(
 out = Console(highlight=False, soft_wrap=True)
 
 SMALL_SYNTHETIC = {"users": 2_000, "movies": 1_500, "ratings": 200_000}
-SHOWN = ("recall_at_k", "precision_at_k", "ndcg_at_k", "coverage_at_k")
+SHOWN = ("recall_at_k", "precision_at_k", "ndcg_at_k")  # with the rest, 80 columns
 
 Folder = Annotated[
     Path | None, typer.Option("--from", help="Folder of the files; data/DATASET by default.")
 ]
 DatasetOption = Annotated[str | None, typer.Option("--dataset", help="Data set, e.g. ml-10m.")]
 Format = Literal["table", "json", "csv"]
+
+
+def wide() -> Console:
+    """A console for tables, which are not to be cut where nobody looks at a terminal."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 200)
 
 
 def say(text: str) -> None:
@@ -78,7 +83,7 @@ def status() -> None:
     services = local_services.status()
     for one in services:
         table.add_row(one.name, one.state, str(one.pid or ""), one.address or "", str(one.log))
-    out.print(table, width=out.width if out.is_terminal else 200)
+    wide().print(table)
     if any(one.state != "running" for one in services):
         raise typer.Exit(1)
 
@@ -236,8 +241,7 @@ def show_leaderboard(settings: Settings, dataset: str | None, output: Format) ->
         say("no finished runs; start one with `recarena run SVD`")
     else:
         for _, group in groupby(found, key=lambda one: one.comparable_with):
-            wide = out.width if out.is_terminal else 200
-            out.print(as_table(list(group)), width=wide, crop=False)
+            wide().print(as_table(list(group)))
 
 
 def as_csv(found: Sequence[Entry]) -> str:
@@ -258,24 +262,32 @@ def as_csv(found: Sequence[Entry]) -> str:
 def as_table(group: Sequence[Entry]) -> Table:
     """Comparable runs, for a terminal; a dash where a metric has no meaning.
 
-    Parameters are shown where a recommender has several runs, to tell them apart.
+    Parameters are shown that tell the runs of a recommender apart.
     """
     first = group[0]
     k = first.protocol.get("k", "k")
     judged = first.metrics.get("n_users_evaluated", 0)
     title = f"{first.dataset}, {judged:,.0f} users judged, split {first.fingerprint}"
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
-    table.add_column("recommender", overflow="fold")
+    table.pad_edge, table.padding = False, (0, 1, 0, 0)
+    table.add_column("recommender", min_width=12, overflow="fold")
     for name in SHOWN:
         table.add_column(name.replace("_at_k", f"@{k}"), justify="right", no_wrap=True)
     for name in ("RMSE", "fit s", "rank s", "run"):
         table.add_column(name, justify="right", no_wrap=True)
-    times = Counter(one.pipeline for one in group)
+    values_of: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for one in group:
+        for param, value in one.params.items():
+            values_of[one.pipeline, param].add(value)
     for one in group:
         values = [_number(one.metrics.get(metric), 4) for metric in (*SHOWN, "rmse")]
         seconds = [_number(one.seconds.get(stage), 1) for stage in ("fit", "recommend")]
-        params = [f"{name}={value}" for name, value in one.params.items() if name != "seed"]
-        name = "\n ".join([one.pipeline, *params]) if times[one.pipeline] > 1 else one.pipeline
+        params = [
+            f"{param}={value}"
+            for param, value in one.params.items()
+            if len(values_of[one.pipeline, param]) > 1
+        ]
+        name = "\n ".join([one.pipeline, *params])
         table.add_row(escape(name), *values, *seconds, one.run_id[:8])
     return table
 

@@ -128,7 +128,7 @@ LAST_WORDS = [
     "Cathedral",
 ]
 FOREIGN = [  # beginnings and ends of titles
-    "Le garçon,La forêt,L'été,La fenêtre| à Besançon, oubliée, sans fin, du café",
+    "Le garçon,La forêt,L'été,La fenêtre| à Besançon, à jamais, sans fin, du café",
     "Der Mörder,Die Brücke,Das Mädchen,Fünf Grüße| über München, im Nebel, für Käthe, aus Köln",
     "El niño,La montaña,El corazón,Mañana| del año, en España, sin dueño, más allá",
     "Žluťoučký kůň,Łódź,Ősz,Kærlighed| ve tmě, nocą, és tél, på øen",

@@ -66,7 +66,7 @@ def hit_rate_at_k(hits: Hits, n_relevant: NDArray[np.int64]) -> PerUser:
 
     Deshpande and Karypis, Item-based top-N recommendation algorithms (2004), "hit rate".
     """
-    return hits.any(axis=1).astype(np.float64)
+    return np.asarray(hits.any(axis=1), dtype=np.float64)
 
 
 RANKING_METRICS = (recall_at_k, precision_at_k, ndcg_at_k, map_at_k, mrr_at_k, hit_rate_at_k)
