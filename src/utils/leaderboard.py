@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from core.errors import RecArenaError, first_line
+from core.errors import RecArenaError
 from core.settings import Settings
-from utils.tracking import prepare_client
+from utils.tracking import prepare_client, reason
 
 PROTOCOL_PREFIX = "protocol."
 SECONDS = "_seconds"
@@ -61,10 +61,7 @@ def entries(settings: Settings, schema: str | None = None) -> list[Entry]:
             if not token:
                 return arrange(runs)
     except MlflowException as error:
-        raise RecArenaError(
-            f"MLflow at {settings.tracking_uri}: {first_line(error).split(' (Caused by')[0]}; "
-            "is it up? see `recarena status`"
-        ) from None
+        raise RecArenaError(f"MLflow at {settings.tracking_uri}: {reason(error)}") from None
 
 
 def _entry(run: object) -> Entry:

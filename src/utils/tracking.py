@@ -98,9 +98,7 @@ class MlflowTracker:
         try:
             yield
         except MlflowException as error:
-            raise RecArenaError(
-                f"MLflow at {self.uri}: {_reason(error)}; is it up? see `recarena status`"
-            ) from None
+            raise RecArenaError(f"MLflow at {self.uri}: {reason(error)}") from None
 
     @contextmanager
     def run(self, name: str, tags: Mapping[str, str], description: str) -> Iterator[Run]:
@@ -119,16 +117,22 @@ class MlflowTracker:
             except BaseException as error:
                 status = "FAILED" if isinstance(error, Exception) else "KILLED"
                 with suppress(Exception):
-                    mlflow.set_tag("failure", f"{type(error).__name__}: {_reason(error)}"[:500])
+                    why = f"{type(error).__name__}: {reason(error)}"
+                    mlflow.set_tag("failure", why[:500])
                 with suppress(Exception):
                     mlflow.end_run(status)
                 raise
             mlflow.end_run()
 
 
-def _reason(error: BaseException) -> str:
-    """The line that says what happened, without MLflow's retry history."""
-    return first_line(error).split(" (Caused by")[0]
+def reason(error: BaseException) -> str:
+    """The line that says what happened, without MLflow's history of tries."""
+    said, _, tries = first_line(error).partition(" failed with exception")
+    if not tries:
+        return said
+    if "/mlflow-artifacts/" in said:
+        return "cannot store files, the FTP server may be down; see `recarena status`"
+    return "has stopped to answer; see `recarena status`"
 
 
 class MlflowRun:

@@ -21,7 +21,7 @@ from table_models import loader, synthetic
 from table_models.datasets import find
 from utils.leaderboard import Entry, arrange, entries
 from utils.ports import free_port
-from utils.tracking import MlflowTracker
+from utils.tracking import MlflowTracker, reason
 
 
 @pytest.fixture(scope="module")
@@ -128,6 +128,14 @@ def test_no_tracker_is_one_line_at_once(loaded: Settings) -> None:
         MlflowTracker(nobody)
     with pytest.raises(RecArenaError, match="does not answer"):
         entries(nobody)
+
+
+def test_a_server_that_goes_away_is_named_without_the_history_of_tries() -> None:
+    history = "failed with exception HTTPConnectionPool(host='h'): Max retries exceeded"
+    artifact = f"API request to http://h/api/2.0/mlflow-artifacts/artifacts/x {history}"
+    assert "the FTP server may be down" in reason(RuntimeError(artifact))
+    assert "has stopped to answer" in reason(RuntimeError(f"API request to http://h/a {history}"))
+    assert reason(ValueError("boom\nmore")) == "boom"
 
 
 def entry(pipeline: str, ndcg: float, started: int, dataset: str = "a") -> Entry:
