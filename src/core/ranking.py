@@ -21,7 +21,7 @@ from core.progress import progress
 NO_ITEM = -1
 """Fills a list that has fewer than k recommendable items."""
 
-BLOCK_SCORES = 1 << 21  # 8 MiB of float32: large enough for the product, small enough for the cache
+BLOCK_SCORES = 1 << 22  # 16 MiB of float32: a larger block saves nothing more in the product
 BUCKETS = 32  # scores in a bucket; near the square root of n_items / k, which is cheapest
 
 Score = Callable[[NDArray[np.int32], NDArray[np.float32]], None]
