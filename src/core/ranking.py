@@ -6,7 +6,7 @@ the cores, and a fresh block for every multiplication would cost a page fault fo
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 from typing import NamedTuple
@@ -88,7 +88,8 @@ def rank(
 
 def _stored(matrix: "csr_array[np.float32]", rows: NDArray[np.int32]) -> NDArray[np.int64]:
     """Flat positions, in a block of these rows, of the entries that the matrix stores."""
-    starts, lengths = matrix.indptr[rows], np.diff(matrix.indptr)[rows]
+    starts = matrix.indptr[rows]
+    lengths = matrix.indptr[rows + 1] - starts
     if rows[-1] - rows[0] == len(rows) - 1 and (np.diff(rows) == 1).all():
         columns = matrix.indices[starts[0] : starts[-1] + lengths[-1]]  # they lie side by side
     else:
@@ -172,8 +173,3 @@ def _listed(items: NDArray[np.int32], values: NDArray[np.float32], k: int) -> Ra
     items[never] = NO_ITEM
     values[never] = np.nan
     return Ranking(items, values)
-
-
-def blocks(n: int, size: int) -> Iterator[slice]:
-    """Slices of at most `size` that cover 0..n-1 in order."""
-    return (slice(start, min(start + size, n)) for start in range(0, n, size))

@@ -76,11 +76,15 @@ def loaded(settings: Settings) -> list[LoadedDataSet]:
     for one in DATASETS.values():
         origin = parse_provenance(comments.get(one.schema))
         if origin:
-            synthetic = origin["synthetic"] and one.name != "synthetic"
-            shown = f"{one.name}-synthetic" if synthetic else one.name
+            shown = shown_name(one.name, synthetic=bool(origin["synthetic"]))
             words = f"{origin['ratings']:,} ratings from {origin['source']}"
             found.append(LoadedDataSet(one.name, one.schema, shown, origin["ratings"], words))
     return found
+
+
+def shown_name(name: str, *, synthetic: bool) -> str:
+    """A data set's name as runs show it: it says so if the ratings are synthetic."""
+    return f"{name}-synthetic" if synthetic and name != "synthetic" else name
 
 
 def provenance(source: str, synthetic: bool, ratings: int, loaded_at: str) -> str:

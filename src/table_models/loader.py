@@ -27,7 +27,7 @@ from core.errors import RecArenaError, first_line
 from core.paths import DATA
 from core.progress import Advance, progress
 from core.settings import Settings
-from table_models.database import parse_provenance, provenance
+from table_models.database import parse_provenance, provenance, shown_name
 from table_models.datasets import DataSet
 from table_models.migrations import transaction, upgrade_within
 from table_models.parsing import (
@@ -37,6 +37,7 @@ from table_models.parsing import (
     rating_chunks,
     tag_rows,
 )
+from table_models.synthetic import NOTICE
 
 TABLES = ("users", "movies", "ratings", "tags")
 COLUMNS = {
@@ -44,7 +45,6 @@ COLUMNS = {
     "ratings": 'user_id, movie_id, rating, "timestamp"',
     "tags": 'user_id, movie_id, tag, "timestamp"',
 }
-SYNTHETIC = "SYNTHETIC.txt"
 SWAP_SECONDS = 300  # to wait for readers of the old tables
 ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
@@ -72,8 +72,7 @@ def load(
         job = _Job(dataset, files, session, replace=replace)
         with _explained(job):
             uninterrupted_by_long_statements(job.cancel, job.run)
-    synthetic = job.synthetic and dataset.name != "synthetic"
-    shown = f"{dataset.name}-synthetic" if synthetic else dataset.name
+    shown = shown_name(dataset.name, synthetic=job.synthetic)
     return LoadReport(shown, job.rows, time.perf_counter() - start)
 
 
@@ -114,7 +113,7 @@ class _Job:
         self.rows: dict[str, int] = {}
         self.schema = sql.Identifier(dataset.schema)
         self.staging = sql.Identifier(f"{dataset.schema}_loading")
-        self.synthetic = (files["ratings"].parent / SYNTHETIC).is_file()
+        self.synthetic = (files["ratings"].parent / NOTICE).is_file()
 
     def run(self) -> None:
         """Do all of it and commit."""
