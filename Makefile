@@ -8,6 +8,7 @@ PYTHON ?= $(firstword $(foreach version,3.11 3.12 3.13,$(shell command -v python
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet
+LOCKED := $(PIP) --require-hashes --no-deps
 
 .DEFAULT_GOAL := help
 .PHONY: help demo up down status test check lint bench clean
@@ -51,12 +52,13 @@ $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info[:2] <= (3, 13) else "RecArena needs Python 3.11 to 3.13, but $(PYTHON) is " + sys.version.split()[0] + "; give another one: make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
 
-# The locked packages, by hash; then the project itself, which is used where it lies.
+# The locked packages, by hash, and nothing that pip would add by itself: a lock is complete, and a
+# package wanted with an extra would make pip look at releases newer than the locked one. Then the project itself, which is used where it lies.
 $(VENV)/installed: requirements.txt pyproject.toml | $(VENV)/bin/python
-	$(PIP) --require-hashes -r requirements.txt
+	$(LOCKED) -r requirements.txt
 	$(PIP) --no-deps -e .
 	@touch $@
 
 $(VENV)/installed-dev: requirements-dev.txt $(VENV)/installed
-	$(PIP) --require-hashes -r requirements-dev.txt
+	$(LOCKED) -r requirements-dev.txt
 	@touch $@

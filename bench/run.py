@@ -210,7 +210,8 @@ def bench_read(settings: Settings, repeats: int) -> Result:
     protocol = EvaluationProtocol.of(settings, found.shown_name)
     lines = (SQL / "integrated_tables.sql").read_text().splitlines()
     query = " ".join(line for line in lines if not line.startswith("--"))
-    bound = query % {"n_test": protocol.n_test, "user_num": 0, "user_seed": "'0'"}
+    given = {"n_test": protocol.n_test, "n_held_back": 0, "user_num": 0, "user_seed": "'0'"}
+    bound = query % given
     copy = f"copy ({bound}) to stdout (format binary)"
     schema = "set search_path to synthetic"
     floors, works = in_turns(

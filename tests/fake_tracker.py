@@ -18,6 +18,7 @@ class FakeRun:
     tags: dict[str, str] = field(default_factory=dict)
     params: dict[str, object] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
+    curves: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
     dataset: str | None = None
     status: str = "RUNNING"
     order: list[str] = field(default_factory=list)
@@ -29,6 +30,10 @@ class FakeRun:
     def log_metrics(self, metrics: Mapping[str, float]) -> None:
         self.order.append("metrics")
         self.metrics |= metrics
+
+    def log_epoch(self, epoch: int, losses: Mapping[str, float]) -> None:
+        for name, value in losses.items():
+            self.curves.setdefault(name, []).append((epoch, value))
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
         self.tags |= tags

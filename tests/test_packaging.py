@@ -76,3 +76,9 @@ def test_the_changelog_names_the_version_or_what_is_unreleased() -> None:
 
 def test_there_is_no_init_in_the_migrations() -> None:
     assert not (ROOT / "alembic/__init__.py").exists(), "it would hide the package alembic"
+
+
+def test_locked_packages_are_installed_without_looking_for_others() -> None:
+    commands = [line for line in (ROOT / "Makefile").read_text().splitlines() if "hashes" in line]
+    assert commands
+    assert all("--no-deps" in line for line in commands), "a newer release would break the install"

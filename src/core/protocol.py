@@ -9,14 +9,16 @@ from core.settings import Settings
 class EvaluationProtocol:
     """How recommenders are judged; runs with different protocols cannot be compared.
 
-    The newest `n_test` ratings of each user are the test set. Lists of `k` items are drawn from
-    the whole catalogue minus everything that the user rated in train. A test rating of at least
-    `relevance_threshold` stars is relevant. `user_num` users are sampled with `user_seed`;
+    The newest `n_test` ratings of each user are the test set, after the newest `n_held_back` were
+    left out altogether: so parameters can be chosen on ratings that are no test ratings. Lists
+    of `k` items are drawn from the whole catalogue minus everything that the user rated in train.
+    A test rating of at least `relevance_threshold` stars is relevant. `user_num` users are sampled with `user_seed`;
     0 takes all.
     """
 
     dataset: str
     n_test: int = 5
+    n_held_back: int = 0
     k: int = 10
     relevance_threshold: float = 4.0
     user_num: int = 0
@@ -29,6 +31,7 @@ class EvaluationProtocol:
         return cls(
             dataset=dataset,
             n_test=settings.n_test,
+            n_held_back=settings.n_held_back,
             k=settings.top_k,
             relevance_threshold=settings.relevance_threshold,
             user_num=settings.user_num,

@@ -1,7 +1,8 @@
 """What a recommender is: it learns from a data set, then prefers some items for each user."""
 
 from abc import ABC, abstractmethod
-from typing import Self
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +19,13 @@ class Recommender(ABC):
     """Ranks items for users. A subclass learns in `fit` and rates every item in `score`.
 
     Constructors only store parameters; learned attributes end in an underscore; a fitted
-    recommender holds no training interactions, so that its pickle carries none.
+    recommender holds no training interactions, so that its pickle carries none, unless it
+    `keeps_history`.
     """
+
+    keeps_history: ClassVar[bool] = False
+    """Whether the fitted model holds what users rated. A memory-based recommender cannot answer
+    without; its file is then as confidential as the data set (ADR 6)."""
 
     @abstractmethod
     def fit(self, dataset: Dataset) -> Self:
@@ -70,6 +76,13 @@ class Recommender(ABC):
             return Ranking(np.empty((0, k), np.int32), np.empty((0, k), np.float32))
         n_items = exclude.shape[1] if exclude is not None else self.score(users[:1]).shape[1]
         return ranking.rank(self.score_into, users, n_items, k, exclude=exclude)
+
+    def tables(self, dataset: Dataset) -> Mapping[str, Mapping[str, NDArray[Any]]]:
+        """What was learned, for people to read: columns by name, by the name of the table.
+
+        Columns of a table are of one length. Each is logged with the run; none by default.
+        """
+        return {}
 
 
 class RatingPredictor(Recommender):

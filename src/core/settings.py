@@ -67,6 +67,9 @@ class Settings(BaseSettings):
     """Data set to run on; the one that is loaded unless given."""
     n_test: int = Field(5, ge=1)
     """Newest ratings of each user that are the test set."""
+    n_held_back: int = Field(0, ge=0)
+    """Newest ratings of each user that are left out altogether, before the test set is taken:
+    with 5, parameters can be chosen on the ratings before the test ones."""
     top_k: int = Field(10, ge=1, le=1000)
     """Length of the recommended lists."""
     relevance_threshold: float = 4.0

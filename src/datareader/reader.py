@@ -60,6 +60,7 @@ def read_dataset(
     declared = find(source.name)
     params = {
         "n_test": protocol.n_test,
+        "n_held_back": protocol.n_held_back,
         "user_num": protocol.user_num,
         "user_seed": str(protocol.user_seed),
     }

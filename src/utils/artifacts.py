@@ -5,16 +5,19 @@ import importlib.metadata
 import pickle
 import platform
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-from pyarrow import parquet
+from pyarrow import csv, parquet
 
 from core.dataset import Dataset
 from core.paths import ROOT
 from core.recommender import Recommender
 from utils.evaluation import Evaluation
+
+ROWS_SHOWN = 1000  # of a table, in MLflow's UI
 
 
 def write_model(folder: Path, name: str, model: Recommender) -> str:
@@ -55,6 +58,19 @@ def write_evaluation(folder: Path, dataset: Dataset, evaluation: Evaluation) -> 
             rating=dataset.test.ratings,
             prediction=evaluation.predictions,
         )
+
+
+def write_tables(folder: Path, tables: Mapping[str, Mapping[str, np.ndarray]]) -> None:
+    """Write each table whole as `tables/<name>.parquet`, and its first rows as `.csv`.
+
+    MLflow's UI shows the latter.
+    """
+    target = folder / "tables"
+    for name, columns in tables.items():
+        target.mkdir(parents=True, exist_ok=True)
+        _write(target / f"{name}.parquet", **columns)
+        head = pa.table({column: values[:ROWS_SHOWN] for column, values in columns.items()})
+        csv.write_csv(head, target / f"{name}.csv")
 
 
 def _write(file: Path, **columns: np.ndarray) -> None:

@@ -15,12 +15,19 @@ from typing import Generic, TypeVar
 
 from core.dataset import Dataset
 from core.errors import RecArenaError
+from core.learning import listening
 from core.params import PipelineParams, parse
 from core.protocol import EvaluationProtocol
 from core.recommender import Recommender
 from core.settings import Settings
 from datareader.reader import choose_dataset, read_dataset
-from utils.artifacts import git_tags, write_evaluation, write_model, write_surroundings
+from utils.artifacts import (
+    git_tags,
+    write_evaluation,
+    write_model,
+    write_surroundings,
+    write_tables,
+)
 from utils.evaluation import Evaluation, evaluate
 from utils.tracking import MlflowTracker, Run, Tracker
 
@@ -28,6 +35,7 @@ P = TypeVar("P", bound=PipelineParams)
 PROTOCOL_OPTIONS = (
     "dataset",
     "n_test",
+    "n_held_back",
     "top_k",
     "relevance_threshold",
     "user_num",
@@ -75,7 +83,8 @@ class Pipeline(Generic[P]):
             run.set_tags({"fingerprint": dataset.fingerprint})
             run.log_dataset(dataset, source.description)
             begin = time.perf_counter()
-            model = self.recommender(params).fit(dataset)
+            with listening(run.log_epoch):
+                model = self.recommender(params).fit(dataset)
             seconds = {"read_seconds": read - start, "fit_seconds": time.perf_counter() - begin}
             evaluation = evaluate(model, dataset, protocol)
             deliver(run, self.name, model, dataset, evaluation)
@@ -118,10 +127,11 @@ class Pipeline(Generic[P]):
 def deliver(
     run: Run, name: str, model: Recommender, dataset: Dataset, evaluation: Evaluation
 ) -> None:
-    """Upload the pickled model, the lists, the per-user metrics and the surroundings."""
+    """Upload the pickled model, its tables, the lists, per-user metrics and the surroundings."""
     with tempfile.TemporaryDirectory(prefix="recarena-") as temporary:
         folder = Path(temporary)
         write_evaluation(folder, dataset, evaluation)
+        write_tables(folder, model.tables(dataset))
         write_surroundings(folder)
         sha256 = write_model(folder, name, model)
         run.log_folder(folder)

@@ -2,10 +2,11 @@
 
 import os
 import socket
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from core.dataset import Dataset
 from core.errors import RecArenaError, first_line
@@ -22,6 +23,8 @@ CLIENT_ENVIRONMENT = {
     "GIT_PYTHON_REFRESH": "quiet",
 }
 CONNECT_SECONDS = 5
+CURVE_SECONDS = 5.0  # between two requests that send points of the learning curves
+POINTS_AT_ONCE = 1000  # what MLflow takes in one request
 
 
 def prepare_client(settings: Settings) -> None:
@@ -55,6 +58,9 @@ class Run(Protocol):
 
     def log_metrics(self, metrics: Mapping[str, float]) -> None:
         """Log what came out."""
+
+    def log_epoch(self, epoch: int, losses: Mapping[str, float]) -> None:
+        """Log what a model reports of an epoch, as a point of its learning curves."""
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
         """Set what the run can be found by."""
@@ -140,6 +146,8 @@ class MlflowRun:
 
     def __init__(self, run_id: str) -> None:
         self.id = run_id
+        self._points: list[Any] = []
+        self._sent = time.monotonic()
 
     def log_params(self, params: Mapping[str, object]) -> None:
         """Log what the run was started with."""
@@ -151,7 +159,26 @@ class MlflowRun:
         """Log what came out, in one request."""
         import mlflow  # noqa: PLC0415
 
+        self._send_curves()
         mlflow.log_metrics(dict(metrics))
+
+    def log_epoch(self, epoch: int, losses: Mapping[str, float]) -> None:
+        """Log a point of each learning curve; points are sent together, every few seconds."""
+        from mlflow.entities import Metric  # noqa: PLC0415
+
+        now = int(time.time() * 1000)
+        self._points += [Metric(f"learning/{n}", v, now, epoch) for n, v in losses.items()]
+        if time.monotonic() - self._sent > CURVE_SECONDS:
+            self._send_curves()
+
+    def _send_curves(self) -> None:
+        from mlflow import MlflowClient  # noqa: PLC0415
+
+        for start in range(0, len(self._points), POINTS_AT_ONCE):
+            points = self._points[start : start + POINTS_AT_ONCE]
+            MlflowClient().log_batch(self.id, metrics=points)
+        self._points.clear()
+        self._sent = time.monotonic()
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
         """Set what the run can be found by."""

@@ -159,3 +159,15 @@ def test_the_split_is_as_defined_whatever_the_order_of_loading(
     assert pairs(found, "train") == {row[:2] for row in rows} - expected
     fill(data.draw(st.permutations(rows)))
     assert read(database, n_test=n_test).fingerprint == found.fingerprint
+
+
+def test_held_back_ratings_are_on_neither_side_and_the_ones_before_are_test(
+    database: Settings, fill: Fill
+) -> None:
+    fill([(user, item, 3.0, item) for user, n in ((1, 2), (2, 3), (3, 9)) for item in range(n)])
+    whole = read(database, n_test=2)
+    found = read(database, n_test=2, n_held_back=2)
+    assert pairs(whole, "test") == {(2, 1), (2, 2), (3, 7), (3, 8)}
+    assert pairs(found, "test") == {(3, 5), (3, 6)}
+    assert pairs(found, "train") == pairs(whole, "train") - pairs(found, "test")
+    assert pairs(found, "train") >= {(1, 0), (1, 1), (2, 0)}

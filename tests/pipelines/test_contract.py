@@ -21,7 +21,19 @@ PIPELINES: dict[str, Pipeline[Any]] = {
     name: import_module(f"pipelines.{name}.{file.stem}").pipeline
     for name, file in pipeline_files().items()
 }
-VARIANTS = [(name, {}) for name in PIPELINES] + [("SVD", {"fill_with_zero": True})]
+OTHER_WAYS: dict[str, list[dict[str, Any]]] = {  # beside the default parameters
+    "popularity": [],
+    "association": [],
+    "UMCF": [],
+    "SVD": [{"fill_with_zero": True}],
+    "NMF": [],
+    "MF": [],
+    "IMF": [],
+    "BPR": [],
+    "LDA_contents": [],
+    "LDA_collaboration": [],
+}
+VARIANTS = [(name, params) for name in PIPELINES for params in ({}, *OTHER_WAYS.get(name, []))]
 DATASETS: dict[str, Callable[[], Dataset]] = {
     "two_tastes": tiny_datasets.two_tastes,
     "constant": tiny_datasets.constant,
@@ -31,7 +43,7 @@ DATASETS: dict[str, Callable[[], Dataset]] = {
 }
 
 
-@pytest.fixture(params=VARIANTS, ids=lambda one: "-".join([one[0], *one[1]]))
+@pytest.fixture(params=VARIANTS, ids=str)
 def make(request: pytest.FixtureRequest) -> Callable[[], Recommender]:
     name, params = request.param
     pipeline = PIPELINES[name]
@@ -109,6 +121,8 @@ def test_a_pickle_recommends_the_same_and_holds_no_training_data(
     model = make().fit(data)
     pickled = pickle.dumps(model)
     assert lists(pickle.loads(pickled), data).tolist() == lists(model, data).tolist()
+    if model.keeps_history:
+        return
     for column in (data.train.users, data.train.items, data.train.ratings, data.train.timestamps):
         assert column.tobytes() not in pickled
     assert data.train.matrix.data.tobytes() not in pickled
@@ -177,6 +191,14 @@ def test_folder_is_complete(name: str) -> None:
     for field, info in pipeline.params.model_fields.items():
         assert info.description, f"{name}: {field} has no docstring"
     assert pipeline.params.load(pipeline.folder) == pipeline.params()
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_tables_have_columns_of_one_length(name: str, data: Dataset) -> None:
+    pipeline = PIPELINES[name]
+    tables = pipeline.recommender(pipeline.params()).fit(data).tables(data)
+    for columns in tables.values():
+        assert len({len(values) for values in columns.values()}) == 1
 
 
 def test_readme_has_a_row_for_every_recommender() -> None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pyarrow import parquet
 
 from core.dataset import Dataset
+from core.learning import epochs, report
 from core.params import PipelineParams
 from core.protocol import EvaluationProtocol
 from core.recommender import Recommender
@@ -121,3 +122,27 @@ def test_a_wrong_parameter_is_one_line_before_any_work(
     message = str(refused.value.code)
     assert message.startswith("error: SVD: ")
     assert "\n" not in message
+
+
+class Slow(Random):
+    """Reports losses, and has a table of what it learned."""
+
+    def fit(self, dataset: Dataset) -> Self:
+        for epoch in epochs("slow", 3):
+            report(epoch, loss=1 / epoch)
+        return super().fit(dataset)
+
+    def tables(self, dataset: Dataset) -> dict[str, dict[str, NDArray[Any]]]:
+        return {"items": {"title": np.array(dataset.titles), "place": np.arange(120)}}
+
+
+def test_learning_curves_and_tables_are_tracked(tmp_path: Path) -> None:
+    tracker = FakeTracker(tmp_path)
+    pipeline = Pipeline("random", Slow, RandomParams, tmp_path)
+    pipeline.run(RandomParams(), SOURCE, PROTOCOL, tracker)
+    (run,) = tracker.runs
+    assert run.curves == {"loss": [(1, 1.0), (2, 0.5), (3, 1 / 3)]}
+    table = parquet.read_table(run.folder / "tables/items.parquet").to_pydict()
+    assert table == {"title": list(noisy().titles), "place": list(range(120))}
+    shown = (run.folder / "tables/items.csv").read_text().splitlines()
+    assert shown[:2] == ['"title","place"', '"Item 0 (1999)",0']
