@@ -12,8 +12,8 @@ class EvaluationProtocol:
     The newest `n_test` ratings of each user are the test set, after the newest `n_held_back` were
     left out altogether: so parameters can be chosen on ratings that are no test ratings. Lists
     of `k` items are drawn from the whole catalogue minus everything that the user rated in train.
-    A test rating of at least `relevance_threshold` stars is relevant. `user_num` users are sampled with `user_seed`;
-    0 takes all.
+    A test rating of at least `relevance_threshold` stars is relevant. `user_num` users are
+    sampled with `user_seed`; 0 takes all.
     """
 
     dataset: str
