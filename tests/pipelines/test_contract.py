@@ -24,10 +24,10 @@ PIPELINES: dict[str, Pipeline[Any]] = {
 OTHER_WAYS: dict[str, list[dict[str, Any]]] = {  # beside the default parameters
     "popularity": [],
     "association": [],
-    "UMCF": [],
+    "UMCF": [{"similarity": "pearson", "shrinkage": 0.0}],
     "SVD": [{"fill_with_zero": True}],
     "NMF": [],
-    "MF": [],
+    "MF": [{"use_bias": False}, {"solver": "surprise"}],
     "IMF": [],
     "BPR": [],
     "LDA_contents": [],

@@ -1,0 +1,1 @@
+"""MF: see model.py."""

@@ -1,0 +1,1 @@
+"""UMCF: see model.py."""
