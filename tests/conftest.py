@@ -5,7 +5,7 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -69,20 +69,27 @@ def postgres_server(reachable_folder: Callable[[], Path]) -> Iterator[LocalPostg
     server.remove()
 
 
-@pytest.fixture
-def database(postgres_server: LocalPostgres) -> Iterator[Settings]:
-    """Settings of a fresh, empty database of the test's own."""
+@contextmanager
+def fresh_database(server: LocalPostgres) -> Iterator[Settings]:
+    """Settings of a new, empty database, which is dropped at the end."""
     name = f"test_{secrets.token_hex(6)}"
-    with closing(postgres_server.connect()) as server, server.cursor() as cursor:
+    with closing(server.connect()) as connection, connection.cursor() as cursor:
         cursor.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
         yield make_settings(
-            db_host=postgres_server.host,
-            db_port=postgres_server.port,
-            postgres_user=postgres_server.user,
-            postgres_password=postgres_server.password,
+            db_host=server.host,
+            db_port=server.port,
+            postgres_user=server.user,
+            postgres_password=server.password,
             postgres_db=name,
         )
         cursor.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def database(postgres_server: LocalPostgres) -> Iterator[Settings]:
+    """Settings of a fresh, empty database of the test's own."""
+    with fresh_database(postgres_server) as settings:
+        yield settings
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from real_data import real_data
+
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
 COMMANDS = [
@@ -20,13 +22,6 @@ COMMANDS = [
 ]
 ELSEWHERE = {"make test": "it is what runs this"}
 BIN = Path(sys.executable).parent
-
-
-def real_data() -> Path | None:
-    """ml-latest-small, where there is a copy of it."""
-    given = os.environ.get("RECARENA_TEST_DATA")
-    folder = (Path(given) if given else ROOT / "data") / "ml-latest-small"
-    return folder if folder.is_dir() else None
 
 
 @pytest.fixture(scope="module")

@@ -109,11 +109,15 @@ class Interactions:
 
     def where(self, keep: NDArray[np.bool_]) -> "Interactions":
         """The interactions that a mask selects, over the same users and items."""
+        return self.take(np.flatnonzero(keep))
+
+    def take(self, rows: NDArray[np.integer]) -> "Interactions":
+        """The interactions at these positions, in this order, over the same users and items."""
         return Interactions(
-            self.users[keep],
-            self.items[keep],
-            self.ratings[keep],
-            self.timestamps[keep],
+            self.users[rows],
+            self.items[rows],
+            self.ratings[rows],
+            self.timestamps[rows],
             self.n_users,
             self.n_items,
         )

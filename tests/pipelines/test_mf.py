@@ -1,5 +1,6 @@
 """MF against scikit-surprise's SVD, started alike."""
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -31,14 +32,14 @@ def test_equal_to_surprise_used_as_its_manual_says() -> None:
     rows = first + list(
         zip((rest.users + 1).tolist(), rest.items.tolist(), rest.ratings.tolist(), strict=True)
     )
-    data = dataset(rows, [], rest.n_users + 1, rest.n_items)
+    data = dataset(rows, [], rest.n_users + 1, rest.n_items)  # a second apart, in this order
     ratings = SurpriseDataset(Reader(rating_scale=(0.5, 5)))
     trainset = ratings.construct_trainset([(*row, None) for row in rows])
     peer = SVD(n_factors=10, random_state=3).fit(trainset)
     users, items = (np.array(side, np.int32) for side in zip(*np.ndindex(50, 120), strict=True))
     pairs = zip(users.tolist(), items.tolist(), strict=True)
     expected = [peer.predict(user, item, clip=False).est for user, item in pairs]
-    model = MF(MFParams(factors=10, seed=3)).fit(data)
+    model = MF(MFParams(factors=10, seed=3, n_epochs=20, lr_all=0.005, reg_all=0.02)).fit(data)
     np.testing.assert_allclose(model.predict(users, items), expected, atol=1e-5)
 
 
@@ -83,3 +84,15 @@ def test_unknown_users_and_items(use_bias: bool) -> None:
         assert user == pytest.approx(mean + model.item_biases_[0])
     else:
         assert (item, user) == (pytest.approx(mean), pytest.approx(mean))
+
+
+def test_ratings_are_gone_through_by_time_whatever_their_order() -> None:
+    data = noisy()
+    shuffled = data.train.take(np.random.default_rng(0).permutation(len(data.train)))
+    again = dataclasses.replace(data, train=shuffled)
+    for chronological in (True, False):
+        params = MFParams(n_epochs=2, chronological=chronological)
+        one, other = MF(params).fit(data), MF(params).fit(again)
+        np.testing.assert_array_equal(one.user_factors_, other.user_factors_)
+    forward = MF(MFParams(n_epochs=2)).fit(data)
+    assert np.abs(forward.user_factors_ - one.user_factors_).max() > 1e-4

@@ -108,7 +108,7 @@ def test_lists_are_ranked_by_the_weighted_sum_of_the_nearest_users() -> None:
     ratings = data.train.matrix.toarray().astype(float)
     means = np.array([row[row > 0].mean() for row in ratings])
     centred = np.where(ratings > 0, ratings - means[:, None], 0)
-    alike = all_similarities(data, similarity.Measure(True, 25.0, 1))
+    alike = all_similarities(data, similarity.Measure(True, 50.0, 1))
     np.fill_diagonal(alike, 0)
     nearest = np.argsort(-alike, axis=1, kind="stable")[:, :7]
     expected = np.einsum(

@@ -17,16 +17,19 @@ class MFParams(PipelineParams):
 
     factors: PositiveInt = 100
     """Length of the users' and items' vectors."""
-    n_epochs: PositiveInt = 20
+    n_epochs: PositiveInt = 50
     """Passes through the ratings."""
-    lr_all: PositiveFloat = 0.005
+    lr_all: PositiveFloat = 0.01
     """Learning rate."""
-    reg_all: float = Field(0.02, ge=0)
+    reg_all: float = Field(0.1, ge=0)
     """Weight of the squared parameters in the loss."""
     use_bias: bool = True
     """Learn the mean and a bias of each user and item too; without, the factors do it all."""
     minimum_num_rating: NonNegativeInt = 0
     """Train ratings below which an item is left out of the training."""
+    chronological: bool = True
+    """Go through each user's ratings from the oldest to the newest, so that the newest count most;
+    else the other way round."""
     init_std_dev: PositiveFloat = 0.1
     """Standard deviation of the factors before the first pass."""
     solver: Literal["compiled", "surprise"] = "compiled"
@@ -51,6 +54,8 @@ class MF(RatingPredictor):
         params, train = self.params, dataset.train
         counts = np.bincount(train.items, minlength=train.n_items)
         used = train.where(counts[train.items] >= params.minimum_num_rating)
+        forward = 1 if params.chronological else -1
+        used = used.take(np.lexsort((forward * used.timestamps, used.users)))
         recipe = Recipe(
             params.factors,
             params.n_epochs,

@@ -23,11 +23,11 @@ class UMCFParams(PipelineParams):
 
     similarity: Literal["pearson", "cosine"] = "cosine"
     """Pearson correlation over the common items, or the cosine of the whole mean-centred rows."""
-    shrinkage: float = Field(25.0, ge=0)
+    shrinkage: float = Field(50.0, ge=0)
     """A similarity that n common items say is multiplied by n / (n + shrinkage)."""
     min_support: PositiveInt = 1
     """Common items below which two users are not similar at all."""
-    n_neighbors: PositiveInt = 60
+    n_neighbors: PositiveInt = 40
     """Most similar users that are asked: of all to rank, of an item's raters to predict."""
     min_neighbors: PositiveInt = 1
     """Raters below which a prediction is the user's own mean."""

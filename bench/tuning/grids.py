@@ -1,0 +1,55 @@
+"""The candidates of each recommender, and what they are judged by."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Every combination of `values`, each tried with as many seeds as `seeds` says."""
+
+    objective: str
+    values: dict[str, list[Any]]
+    seeds: int = 1
+
+    @cached_property
+    def candidates(self) -> list[dict[str, Any]]:
+        """The combinations; the last parameter varies fastest."""
+        return [dict(zip(self.values, one, strict=True)) for one in product(*self.values.values())]
+
+    def neighbors(self, position: int) -> list[int]:
+        """A candidate and those one step away in one number: their positions."""
+        places = list(product(*(range(len(options)) for options in self.values.values())))
+        numeric = [not isinstance(options[0], str | bool) for options in self.values.values()]
+        mine = places[position]
+        near = []
+        for other, place in enumerate(places):
+            steps = [abs(a - b) for a, b in zip(mine, place, strict=True)]
+            moved = [n for n, step in enumerate(steps) if step]
+            if not moved or (sum(steps) == 1 and numeric[moved[0]]):
+                near.append(other)
+        return near
+
+
+GRIDS = {
+    "UMCF": Grid(
+        "ndcg_at_k",
+        {
+            "similarity": ["pearson", "cosine"],
+            "n_neighbors": [20, 30, 40, 60, 100],
+            "shrinkage": [0.0, 10.0, 25.0, 50.0, 100.0],
+        },
+    ),
+    "MF": Grid(
+        "rmse",
+        {
+            "factors": [20, 50, 100],
+            "n_epochs": [10, 20, 30, 50],
+            "reg_all": [0.02, 0.05, 0.1, 0.15],
+            "lr_all": [0.005, 0.01],
+        },
+        seeds=2,
+    ),
+}

@@ -1,0 +1,123 @@
+"""Figures on ml-latest-small against those of the public packages, made by independent code.
+
+Reference figures are recall, precision and NDCG at 10 or RMSE, of scipy, scikit-learn, implicit,
+gensim and scikit-surprise, under the default protocol.
+"""
+
+from collections.abc import Iterator
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+import pytest
+from surprise import Dataset as SurpriseDataset
+from surprise import KNNWithMeans, Reader
+
+from conftest import fresh_database
+from core.dataset import Dataset
+from core.protocol import EvaluationProtocol
+from datareader.reader import choose_dataset, read_dataset
+from pipelines.UMCF.model import UMCF, UMCFParams
+from real_data import real_data
+from table_models import loader
+from table_models.datasets import find
+from utils.evaluation import evaluate
+from utils.local_postgres import LocalPostgres
+from utils.runner import pipeline_files
+
+PROTOCOL = EvaluationProtocol("ml-latest-small")
+RANKING = ("recall_at_k", "precision_at_k", "ndcg_at_k")
+DIGITS = 0.00006  # references are rounded to four digits
+SEEDS = range(5)
+
+
+@pytest.fixture(scope="module")
+def data(postgres_server: LocalPostgres) -> Iterator[Dataset]:
+    """ml-latest-small, loaded and split as for any run."""
+    folder = real_data()
+    if folder is None:
+        pytest.skip("no copy of ml-latest-small; put one in data/, see data/README.md")
+    with fresh_database(postgres_server) as settings:
+        loader.load(settings, find("ml-latest-small"), folder)
+        yield read_dataset(settings, choose_dataset(settings), PROTOCOL)
+
+
+def metrics(data: Dataset, name: str, **params: Any) -> dict[str, float]:
+    pipeline = import_module(f"pipelines.{name}.{pipeline_files()[name].stem}").pipeline
+    return evaluate(
+        pipeline.recommender(pipeline.params(**params)).fit(data), data, PROTOCOL
+    ).metrics
+
+
+EXACT: list[tuple[str, dict[str, Any], dict[str, float]]] = [
+    ("popularity", {}, dict(zip(RANKING, (0.0518, 0.0185, 0.0420), strict=True))),
+    (
+        "SVD",
+        {"factors": 20, "fill_with_zero": True},
+        dict(zip(RANKING, (0.0954, 0.0323, 0.0658), strict=True)),
+    ),
+    (
+        "SVD",
+        {"factors": 50, "fill_with_zero": True},
+        dict(zip(RANKING, (0.1007, 0.0327, 0.0685), strict=True)),
+    ),
+    (
+        "SVD",
+        {"factors": 20, "fill_with_zero": False},
+        dict(zip((*RANKING, "rmse"), (0.0762, 0.0271, 0.0604, 1.0679), strict=True)),
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "params", "expected"), EXACT, ids=str)
+def test_deterministic_recommenders_reach_the_very_figures(
+    data: Dataset, name: str, params: dict[str, Any], expected: dict[str, float]
+) -> None:
+    found = metrics(data, name, **params)
+    assert {metric: found[metric] for metric in expected} == pytest.approx(expected, abs=DIGITS)
+
+
+RMSE = [
+    ("MF", {"reg_all": 0.02, "n_epochs": 20, "lr_all": 0.005, "chronological": False}, 0.9484),
+]
+
+
+@pytest.mark.parametrize(("name", "params", "expected"), RMSE, ids=str)
+def test_rmse_at_the_same_settings(
+    data: Dataset, name: str, params: dict[str, Any], expected: float
+) -> None:
+    """Mean over the seeds, as one start differs from another by as much as .005."""
+    found = [metrics(data, name, seed=seed, factors=100, **params)["rmse"] for seed in SEEDS]
+    assert np.mean(found) == pytest.approx(expected, abs=0.002)
+
+
+def test_umcf_predicts_what_surprise_does(data: Dataset) -> None:
+    """Surprise says .9811; it gives items without a rating the mean of all, we the user's own."""
+    train, test = data.train, data.test
+    rows = zip(train.users.tolist(), train.items.tolist(), train.ratings.tolist(), strict=True)
+    trainset = SurpriseDataset(Reader(rating_scale=(0.5, 5))).construct_trainset(
+        [(*row, None) for row in rows]
+    )
+    peer = KNNWithMeans(k=30, sim_options={"name": "pearson"}, verbose=False).fit(trainset)
+    pairs = zip(test.users.tolist(), test.items.tolist(), strict=True)
+    made = [peer.predict(*pair, clip=False) for pair in pairs]
+    both = np.array([not one.details["was_impossible"] for one in made])
+    theirs = np.array([one.est for one in made])
+    model = UMCF(UMCFParams(similarity="pearson", shrinkage=0, n_neighbors=30)).fit(data)
+    ours = model.predict(test.users, test.items)
+    assert both.mean() > 0.95
+    np.testing.assert_allclose(ours[both], theirs[both], atol=1e-9)
+    as_theirs = np.where(both, ours, train.mean_rating(0))
+    rmse = np.sqrt(np.mean((as_theirs.clip(0.5, 5) - test.ratings) ** 2))
+    assert rmse == pytest.approx(0.9811, abs=DIGITS)
+
+
+DEFAULTS = [("UMCF", "rmse", 0.9811), ("MF", "rmse", 0.9371), ("popularity", "ndcg_at_k", 0.0420)]
+
+
+@pytest.mark.parametrize(("name", "metric", "reference"), DEFAULTS)
+def test_defaults_are_as_good_as_the_reference(
+    data: Dataset, name: str, metric: str, reference: float
+) -> None:
+    found = metrics(data, name)[metric]
+    assert found <= reference if metric == "rmse" else found >= reference - DIGITS
