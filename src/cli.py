@@ -24,7 +24,7 @@ from table_models import fetch as fetching
 from table_models import loader, synthetic
 from table_models.database import loaded
 from table_models.datasets import DATASETS, find
-from utils import answer_output, local_services
+from utils import answer_output, local_services, new_recommender
 from utils import doctor as checkup
 from utils.asking import ask
 from utils.leaderboard import Entry, entries
@@ -319,6 +319,20 @@ def recommend(
         print(answer_output.as_csv(answer), end="")  # noqa: T201
     elif answer.movies:
         wide().print(answer_output.as_table(answer, terminal=out.is_terminal))
+
+
+@app.command()
+def new(name: Annotated[str, typer.Argument(help="Its name, e.g. item_mean.")]) -> None:
+    """Make the files of a recommender of your own: a start that runs and knows nothing."""
+    made = new_recommender.make(name)
+    for file in made.new:
+        say(f"made {file.relative_to(ROOT)}")
+    for file in made.changed:
+        say(f"added {name} to {file.relative_to(ROOT)}")
+    for task in made.by_hand:
+        say(f"by hand: {task}")
+    say(f"next: write model.py, until this passes: python -m pytest tests/pipelines -k {name}")
+    say(f"then: recarena run {name} (docs/adding-a-recommender.md shows an example)")
 
 
 @app.command()

@@ -28,7 +28,7 @@ def rated_by(cursor: Cursor, user_id: int) -> tuple[bool, list[int]]:
 def movies(cursor: Cursor, movie_ids: Sequence[int]) -> list[Movie]:
     """The movies of these ids, in their order."""
     cursor.execute((SQL / "movies_by_id.sql").read_text(), {"movie_ids": list(movie_ids)})
-    found = {row[0]: Movie(*row[:3], tuple(row[3])) for row in cursor.fetchall()}
+    found = {row[0]: _movie(*row) for row in cursor.fetchall()}
     return [found.get(movie_id, Movie(movie_id)) for movie_id in movie_ids]
 
 
@@ -39,4 +39,8 @@ def popular(cursor: Cursor, user_id: int, k: int, minimum_rating: float) -> list
     """
     params = {"user_id": user_id, "k": k, "minimum_rating": minimum_rating}
     cursor.execute((SQL / "popular_movies.sql").read_text(), params)
-    return [(Movie(*row[:3], tuple(row[3])), row[4]) for row in cursor.fetchall()]
+    return [(_movie(*movie), n_likes) for *movie, n_likes in cursor.fetchall()]
+
+
+def _movie(movie_id: int, title: str, year: int | None, genres: list[str]) -> Movie:
+    return Movie(movie_id, title, year, tuple(genres))

@@ -41,10 +41,9 @@ def as_table(answer: Answer, *, terminal: bool) -> Table:
         title = f"{NOT_LOADED} {movie.movie_id}" if movie.title is None else movie.title
         shown = harmless(title).removesuffix(f" ({movie.year})")
         genres = harmless(", ".join(movie.genres))
-        number = f"{value:.4f}" if answer.of_the_model else f"{value:,.0f}"
-        table.add_row(
-            *[str(place), Text(shown), str(movie.year or "-"), Text(genres or "-"), number]
-        )
+        number = f"{value:.5g}" if answer.of_the_model else f"{value:,.0f}"
+        year = str(movie.year or "-")
+        table.add_row(str(place), Text(shown), year, Text(genres or "-"), number)
     return table
 
 

@@ -37,9 +37,9 @@ def test_the_table_shows_markup_and_controls_and_obeys_neither() -> None:
     rows = [" ".join(row.split()) for row in captured.get().splitlines()]
     assert rows == [
         "title year genres score",
-        '1 A "b", [red]c[/] 1999 Drama, War 0.1235',
-        "2 Odd\ufffd[2J\ufffd - - -1.0000",
-        "3 (not in the database any more) 3 - - -2.0000",
+        '1 A "b", [red]c[/] 1999 Drama, War 0.12345',
+        "2 Odd\ufffd[2J\ufffd - - -1",
+        "3 (not in the database any more) 3 - - -2",
     ]
 
 
