@@ -4,14 +4,13 @@ import json
 import os
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
+from project_copy import BIN, ROOT, call, copy_project
+
 README = (ROOT / "README.md").read_text()
 COMMANDS = [
     line
@@ -19,7 +18,6 @@ COMMANDS = [
     for line in block.splitlines()
 ]
 ELSEWHERE = {"make test": "it is what runs this"}
-BIN = Path(sys.executable).parent
 
 
 def real_data() -> Path | None:
@@ -32,39 +30,12 @@ def real_data() -> Path | None:
 @pytest.fixture(scope="module")
 def project(reachable_folder: Callable[[], Path]) -> Iterator[Path]:
     """A copy of the project with its environment, and a data set if there is one."""
-    folder = reachable_folder() / "the project"
-    ignore = shutil.ignore_patterns(
-        ".git", ".venv", ".recarena", "__pycache__", ".*_cache", ".work"
-    )
-    shutil.copytree(ROOT, folder, ignore=ignore, symlinks=True)
-    shutil.rmtree(folder / "data")
-    (folder / "data").mkdir()
-    (folder / ".venv").symlink_to(BIN.parent)
-    for name in ("requirements.txt", "requirements-dev.txt", "pyproject.toml"):
-        os.utime(folder / name, (0, 0))  # older than the environment, which is not made again
+    folder = copy_project(reachable_folder() / "the project")
     data = real_data()
     if data:
         shutil.copytree(data, folder / "data/ml-latest-small")
     yield folder
     call(folder, "recarena down --remove-data")
-
-
-def call(folder: Path, command: str, **more: str) -> subprocess.CompletedProcess[str]:
-    settings = {"PYTHONPATH": str(folder / "src"), "PATH": f"{BIN}:{os.environ['PATH']}"}
-    clean = {name: value for name, value in os.environ.items() if name not in FOREIGN}
-    return subprocess.run(
-        ["bash", "-c", command],
-        cwd=folder,
-        env=clean | settings | more,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=280,
-        check=False,
-    )
-
-
-FOREIGN = {"DATASET", "DB_PORT", "FTP_PORT", "MLFLOW_TRACKING_PORT", "MAKEFLAGS", "MAKELEVEL"}
 
 
 def test_there_are_commands() -> None:
