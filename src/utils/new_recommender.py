@@ -43,7 +43,8 @@ def make(name: str, root: Path = ROOT) -> Plan:
                 _replace(file, text)
             undo.pop_all()
     except OSError as error:
-        raise RecArenaError(f"{error.filename}: {error.strerror}; nothing was made") from None
+        where = error.filename or root
+        raise RecArenaError(f"{where}: {error.strerror}; nothing was made") from None
     return made
 
 
