@@ -71,10 +71,10 @@ def _download(settings: Settings, run: FinishedRun, wanted: list[str], folder: s
 
     try:
         ask_artifacts(settings, SECONDS)
-    except RecArenaError as error:
+    except RecArenaError:
         raise RecArenaError(
             f"MLflow at {settings.tracking_uri} cannot reach its files, the FTP server may be "
-            f"down; see `recarena status` ({error})"
+            "down; see `recarena status`"
         ) from None
     client = MlflowClient(settings.tracking_uri)
     with explained(settings.tracking_uri):

@@ -219,7 +219,7 @@ def test_an_artifact_store_that_does_not_answer_is_one_line(
         raise RecArenaError("/artifacts: HTTP 500: Internal Server Error")
 
     monkeypatch.setattr("utils.stored_model.ask_artifacts", fail)
-    with pytest.raises(RecArenaError, match=r"the FTP server may be down; see .*HTTP 500"):
+    with pytest.raises(RecArenaError, match=r"the FTP server may be down; see `recarena status`$"):
         ask(settings, "SVD", 1, 10)
 
 
