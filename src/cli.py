@@ -24,8 +24,9 @@ from table_models import fetch as fetching
 from table_models import loader, synthetic
 from table_models.database import loaded
 from table_models.datasets import DATASETS, find
+from utils import answer_output, local_services, new_recommender
 from utils import doctor as checkup
-from utils import local_services
+from utils.asking import ask
 from utils.leaderboard import Entry, entries
 from utils.runner import child_environment, pipeline_files
 
@@ -294,6 +295,44 @@ def as_table(group: Sequence[Entry]) -> Table:
 
 def _number(value: float | None, digits: int) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
+
+
+@app.command()
+def recommend(
+    run: Annotated[
+        str, typer.Option("--run", help="A run's id, its first characters, or a recommender.")
+    ],
+    user: Annotated[int, typer.Option("--user", help="Id of the user in the data set.")],
+    k: Annotated[int, typer.Option("-k", help="Length of the list.")] = 10,
+    dataset: DatasetOption = None,
+    output: Annotated[Format, typer.Option("--format", help="How to print it.")] = "table",
+) -> None:
+    """Ask a finished run: the movies that its model recommends to a user."""
+    answer = ask(Settings.load(), run, user, k, dataset)
+    if output == "json":
+        print(json.dumps(answer_output.record(answer), indent=2))  # noqa: T201
+        return
+    said = Console(stderr=output == "csv", highlight=False, soft_wrap=True)
+    for line in answer_output.lines(answer):
+        said.print(line, markup=False)
+    if output == "csv":
+        print(answer_output.as_csv(answer), end="")  # noqa: T201
+    elif answer.movies:
+        wide().print(answer_output.as_table(answer, terminal=out.is_terminal))
+
+
+@app.command()
+def new(name: Annotated[str, typer.Argument(help="Its name, e.g. item_mean.")]) -> None:
+    """Make the files of a recommender of your own: a start that runs and knows nothing."""
+    made = new_recommender.make(name)
+    for file in made.new:
+        say(f"made {file.relative_to(ROOT)}")
+    for file in made.changed:
+        say(f"added {name} to {file.relative_to(ROOT)}")
+    for task in made.by_hand:
+        say(f"by hand: {task}")
+    say(f"next: write model.py, until this passes: python -m pytest tests/pipelines -k {name}")
+    say(f"then: recarena run {name} (docs/adding-a-recommender.md shows an example)")
 
 
 @app.command()

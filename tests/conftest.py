@@ -14,6 +14,7 @@ from psycopg2 import sql
 from pydantic import SecretStr
 
 from core.settings import Settings
+from table_models.database import connect
 from utils.local_postgres import LocalPostgres
 from utils.local_services import up, wipe
 from utils.ports import free_port
@@ -90,6 +91,16 @@ def database(postgres_server: LocalPostgres) -> Iterator[Settings]:
     """Settings of a fresh, empty database of the test's own."""
     with fresh_database(postgres_server) as settings:
         yield settings
+
+
+@pytest.fixture(scope="module")
+def own_services(services: Settings) -> Settings:
+    """The running services, with a fresh database and an experiment of the test module's own."""
+    name = f"module_{secrets.token_hex(6)}"
+    with closing(connect(services)) as server, server.cursor() as cursor:
+        server.autocommit = True
+        cursor.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+    return services.model_copy(update={"postgres_db": name, "experiment_name": name})
 
 
 @pytest.fixture(scope="session")

@@ -4,16 +4,14 @@ import json
 import os
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from project_copy import BIN, ROOT, call, copy_project
 from real_data import real_data
 
-ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
 COMMANDS = [
     line
@@ -21,45 +19,17 @@ COMMANDS = [
     for line in block.splitlines()
 ]
 ELSEWHERE = {"make test": "it is what runs this"}
-BIN = Path(sys.executable).parent
 
 
 @pytest.fixture(scope="module")
 def project(reachable_folder: Callable[[], Path]) -> Iterator[Path]:
     """A copy of the project with its environment, and a data set if there is one."""
-    folder = reachable_folder() / "the project"
-    ignore = shutil.ignore_patterns(
-        ".git", ".venv", ".recarena", "__pycache__", ".*_cache", ".work"
-    )
-    shutil.copytree(ROOT, folder, ignore=ignore, symlinks=True)
-    shutil.rmtree(folder / "data")
-    (folder / "data").mkdir()
-    (folder / ".venv").symlink_to(BIN.parent)
-    for name in ("requirements.txt", "requirements-dev.txt", "pyproject.toml"):
-        os.utime(folder / name, (0, 0))  # older than the environment, which is not made again
+    folder = copy_project(reachable_folder() / "the project")
     data = real_data()
     if data:
         shutil.copytree(data, folder / "data/ml-latest-small")
     yield folder
     call(folder, "recarena down --remove-data")
-
-
-def call(folder: Path, command: str, **more: str) -> subprocess.CompletedProcess[str]:
-    settings = {"PYTHONPATH": str(folder / "src"), "PATH": f"{BIN}:{os.environ['PATH']}"}
-    clean = {name: value for name, value in os.environ.items() if name not in FOREIGN}
-    return subprocess.run(
-        ["bash", "-c", command],
-        cwd=folder,
-        env=clean | settings | more,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=280,
-        check=False,
-    )
-
-
-FOREIGN = {"DATASET", "DB_PORT", "FTP_PORT", "MLFLOW_TRACKING_PORT", "MAKEFLAGS", "MAKELEVEL"}
 
 
 def test_there_are_commands() -> None:
@@ -125,6 +95,10 @@ MISTAKES = {
     "recarena load ml-3m": "no data set 'ml-3m'",
     "recarena load ml-1m": "data/ml-1m",
     "recarena load ml-latest-small --from /no/such/folder": "/no/such/folder",
+    "recarena recommend --run SVD --user 1": "recarena up",
+    "recarena recommend --run SVD --user 1 -k 0": "-k 0: a list has from 1 to 1000 movies",
+    "recarena new Popularity": "src/pipelines/popularity is there already",
+    "recarena new item-mean": "'item-mean' is no name for a recommender",
     "recarena leaderboard --dataset ml-3m": "no data set 'ml-3m'",
     "recarena run SVD": "recarena up",
     "alembic upgrade head": "recarena up",

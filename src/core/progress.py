@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn
@@ -11,6 +12,18 @@ from rich.text import Text
 
 LINE_SECONDS = 5.0  # between plain lines
 Advance = Callable[[int], None]
+
+_silent: ContextVar[bool] = ContextVar("silent", default=False)
+
+
+@contextmanager
+def silence() -> Iterator[None]:
+    """Show no progress inside the block, whose work is too small for it."""
+    token = _silent.set(True)
+    try:
+        yield
+    finally:
+        _silent.reset(token)
 
 
 class _Rate(ProgressColumn):
@@ -32,6 +45,9 @@ def progress(label: str, total: int | None, unit: str) -> Iterator[Advance]:
     so that a log of a short piece of work has just that one. `advance` may be called from any
     thread. `total` is None when it is not known beforehand.
     """
+    if _silent.get():
+        yield lambda _: None
+        return
     if sys.stderr.isatty():
         columns = (TextColumn("{task.description}"), BarColumn(), _Rate(unit), TimeElapsedColumn())
         with Progress(*columns, console=Console(stderr=True)) as bar:

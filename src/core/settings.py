@@ -20,6 +20,7 @@ from core.paths import LOCAL_SETTINGS, ROOT
 
 DEFAULT_PASSWORD = "recarena"  # noqa: S105 - refused unless everything listens on loopback
 Port = int
+MAX_K = 1000  # length of a recommended list
 
 
 class Settings(BaseSettings):
@@ -70,7 +71,7 @@ class Settings(BaseSettings):
     n_held_back: int = Field(0, ge=0)
     """Newest ratings of each user that are left out altogether, before the test set is taken:
     with 5, parameters can be chosen on the ratings before the test ones."""
-    top_k: int = Field(10, ge=1, le=1000)
+    top_k: int = Field(10, ge=1, le=MAX_K)
     """Length of the recommended lists."""
     relevance_threshold: float = 4.0
     """Stars from which a test rating counts as relevant."""

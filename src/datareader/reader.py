@@ -2,22 +2,19 @@
 
 import hashlib
 from collections.abc import Iterable
-from contextlib import closing
 from typing import Any
 
 import numpy as np
-import psycopg2
 from numpy.typing import NDArray
-from psycopg2 import errors, sql
-from psycopg2.extensions import cursor as Cursor  # noqa: N812 - a class with a lower-case name
 
 from core.dataset import Dataset, IdMap, Interactions, RatingScale
-from core.errors import RecArenaError, first_line
+from core.errors import RecArenaError
 from core.paths import SQL
 from core.protocol import EvaluationProtocol
 from core.settings import Settings
 from datareader.binary_copy import read_columns
-from table_models.database import LoadedDataSet, connect, loaded
+from datareader.session import reading
+from table_models.database import LoadedDataSet, loaded
 from table_models.datasets import find
 
 COLUMNS = (
@@ -64,30 +61,13 @@ def read_dataset(
         "user_num": protocol.user_num,
         "user_seed": str(protocol.user_seed),
     }
-    try:
-        with closing(connect(settings)) as connection, connection.cursor() as cursor:
-            connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
-            _enter(cursor, declared.schema)
-            split = (SQL / "integrated_tables.sql").read_text()
-            columns = read_columns(cursor, split, params, COLUMNS)
-            cursor.execute((SQL / "integrated_tables_tags.sql").read_text())
-            catalogue = cursor.fetchall()
-    except (errors.UndefinedTable, errors.InvalidSchemaName):
-        raise RecArenaError(
-            f"{source.name} is not loaded; run `recarena load {source.name}`"
-        ) from None
-    except psycopg2.OperationalError as error:
-        raise RecArenaError(
-            f"reading {source.name} from the database: {first_line(error)}"
-        ) from None
+    with reading(settings, source) as cursor:
+        split = (SQL / "integrated_tables.sql").read_text()
+        columns = read_columns(cursor, split, params, COLUMNS)
+        cursor.execute((SQL / "integrated_tables_tags.sql").read_text())
+        catalogue = cursor.fetchall()
     scale = RatingScale(float(declared.scale.lowest), float(declared.scale.highest))
     return _assemble(source.shown_name, columns, catalogue, scale)
-
-
-def _enter(cursor: Cursor, schema: str) -> None:
-    """Look at one data set only, and hold off a loader that would replace it meanwhile."""
-    cursor.execute(sql.SQL("set local search_path to {}").format(sql.Identifier(schema)))
-    cursor.execute("lock table users, movies, ratings, tags in access share mode")
 
 
 def _assemble(

@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from core.errors import RecArenaError
 from core.settings import Settings
-from utils.tracking import prepare_client, reason
+from utils.tracking import explained, prepare_client
 
 PROTOCOL_PREFIX = "protocol."
 SECONDS = "_seconds"
@@ -42,13 +41,12 @@ def entries(settings: Settings, schema: str | None = None) -> list[Entry]:
     """
     prepare_client(settings)
     from mlflow import MlflowClient  # noqa: PLC0415 - takes seconds
-    from mlflow.exceptions import MlflowException  # noqa: PLC0415
 
     client = MlflowClient(settings.tracking_uri)
     wanted = "attributes.status = 'FINISHED'"
     if schema:
         wanted += f" and tags.dataset_schema = '{schema}'"
-    try:
+    with explained(settings.tracking_uri):
         experiment = client.get_experiment_by_name(settings.experiment_name)
         if experiment is None:
             return []
@@ -60,8 +58,6 @@ def entries(settings: Settings, schema: str | None = None) -> list[Entry]:
             token = page.token
             if not token:
                 return arrange(runs)
-    except MlflowException as error:
-        raise RecArenaError(f"MLflow at {settings.tracking_uri}: {reason(error)}") from None
 
 
 def _entry(run: object) -> Entry:

@@ -24,6 +24,7 @@ from datareader.reader import choose_dataset, read_dataset
 from utils.artifacts import (
     git_tags,
     write_evaluation,
+    write_ids,
     write_model,
     write_surroundings,
     write_tables,
@@ -127,12 +128,13 @@ class Pipeline(Generic[P]):
 def deliver(
     run: Run, name: str, model: Recommender, dataset: Dataset, evaluation: Evaluation
 ) -> None:
-    """Upload the pickled model, its tables, the lists, per-user metrics and the surroundings."""
+    """Upload the model with its ids, its tables, the lists, per-user metrics and surroundings."""
     with tempfile.TemporaryDirectory(prefix="recarena-") as temporary:
         folder = Path(temporary)
         write_evaluation(folder, dataset, evaluation)
         write_tables(folder, model.tables(dataset))
         write_surroundings(folder)
+        write_ids(folder, dataset)
         sha256 = write_model(folder, name, model)
         run.log_folder(folder)
         run.set_tags({"model_file": f"models/{name}.pkl", "model_sha256": sha256})

@@ -93,18 +93,8 @@ class MlflowTracker:
 
         self.uri = settings.tracking_uri
         mlflow.set_tracking_uri(self.uri)
-        with self._explained():
+        with explained(self.uri):
             mlflow.set_experiment(settings.experiment_name)
-
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        """Turn MLflow's exceptions into one line."""
-        from mlflow.exceptions import MlflowException  # noqa: PLC0415
-
-        try:
-            yield
-        except MlflowException as error:
-            raise RecArenaError(f"MLflow at {self.uri}: {reason(error)}") from None
 
     @contextmanager
     def run(self, name: str, tags: Mapping[str, str], description: str) -> Iterator[Run]:
@@ -114,7 +104,7 @@ class MlflowTracker:
         """
         import mlflow  # noqa: PLC0415
 
-        with self._explained():
+        with explained(self.uri):
             begun = mlflow.start_run(
                 run_name=name, tags=dict(tags), description=description, log_system_metrics=True
             )
@@ -131,13 +121,24 @@ class MlflowTracker:
             mlflow.end_run()
 
 
+@contextmanager
+def explained(uri: str) -> Iterator[None]:
+    """Turn the exceptions of MLflow at `uri` into one line."""
+    from mlflow.exceptions import MlflowException  # noqa: PLC0415
+
+    try:
+        yield
+    except MlflowException as error:
+        raise RecArenaError(f"MLflow at {uri}: {reason(error)}") from None
+
+
 def reason(error: BaseException) -> str:
     """The line that says what happened, without MLflow's history of tries."""
     said, _, tries = first_line(error).partition(" failed with exception")
     if not tries:
         return said
     if "/mlflow-artifacts/" in said:
-        return "cannot store files, the FTP server may be down; see `recarena status`"
+        return "cannot reach its files, the FTP server may be down; see `recarena status`"
     return "has stopped to answer; see `recarena status`"
 
 

@@ -1,7 +1,7 @@
 import pytest
 
 from core import progress as module
-from core.progress import progress
+from core.progress import progress, silence
 
 
 def test_plain_lines_where_there_is_no_terminal(
@@ -24,3 +24,12 @@ def test_a_bar_on_a_terminal(
     with progress("loading", None, "rows") as advance:
         advance(4)
     assert "loading" in capsys.readouterr().err
+
+
+def test_silence_shows_nothing_inside_and_ends(capsys: pytest.CaptureFixture[str]) -> None:
+    with silence(), progress("work", 3, "steps") as advance:
+        advance(3)
+    assert capsys.readouterr().err == ""
+    with progress("work", 3, "steps") as advance:
+        advance(3)
+    assert capsys.readouterr().err == "work: 3 steps\n"

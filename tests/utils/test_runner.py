@@ -44,6 +44,7 @@ def test_a_run_leaves_everything(tmp_path: Path) -> None:
     assert files == {
         "environment.txt",
         "models/SVD.pkl",
+        "models/ids.npz",
         "evaluation/recommendations.parquet",
         "evaluation/per_user.parquet",
         "evaluation/test_predictions.parquet",
