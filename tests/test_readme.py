@@ -1,7 +1,6 @@
 """Every command of the README is run, in its order, in a copy of the project."""
 
 import json
-import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
