@@ -34,6 +34,15 @@ class Grid:
 
 
 GRIDS = {
+    "association": Grid(
+        "ndcg_at_k",
+        {
+            "measure": ["lift", "confidence", "cosine"],
+            "combine": ["sum", "max"],
+            "min_support": [0.005, 0.01, 0.02, 0.04],
+            "n_rules": [20, 50, 100, 200],
+        },
+    ),
     "UMCF": Grid(
         "ndcg_at_k",
         {

@@ -23,7 +23,10 @@ PIPELINES: dict[str, Pipeline[Any]] = {
 }
 OTHER_WAYS: dict[str, list[dict[str, Any]]] = {  # beside the default parameters
     "popularity": [],
-    "association": [],
+    "association": [
+        {"measure": "lift", "combine": "max"},
+        {"measure": "confidence", "min_confidence": 0.1, "n_rules": 3},
+    ],
     "UMCF": [{"similarity": "pearson", "shrinkage": 0.0}],
     "SVD": [{"fill_with_zero": True}],
     "NMF": [],

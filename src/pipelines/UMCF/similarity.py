@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from core.errors import RecArenaError
+from core.nearest import nearest
 
 TILE = 16_384  # users: their sums take 256 KiB
 N_BITS, X_BITS, XX_BITS = 20, 22, 21  # n | x | y in one integer, x^2 | y^2 | xy in another
@@ -163,26 +164,6 @@ def similarities(user, ratings, tiles, measure, sums, out):  # type: ignore[no-u
             pair = sums[other - first]
             theirs, norms = ratings.means[other] - ratings.middle, norm * ratings.norms[other]
             out[other] = _alike(pair[0], pair[1], measure, mean, theirs, norms)
-
-
-@compiled
-def nearest(alike, users, values):  # type: ignore[no-untyped-def]
-    """Write the largest positive of `alike` into (users, values), largest first; return how many.
-
-    Ties go to the lower position. By insertion: few candidates pass the smallest that is kept.
-    """
-    k, size = len(users), 0
-    for position in range(len(alike)):
-        value = alike[position]
-        if value <= 0 or (size == k and value <= values[k - 1]):
-            continue
-        place = min(size, k - 1)
-        while place > 0 and values[place - 1] < value:
-            users[place], values[place] = users[place - 1], values[place - 1]
-            place -= 1
-        users[place], values[place] = position, value
-        size = min(size + 1, k)
-    return size
 
 
 @compiled

@@ -1,0 +1,1 @@
+"""association: see model.py."""
