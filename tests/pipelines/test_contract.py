@@ -25,7 +25,7 @@ OTHER_WAYS: dict[str, list[dict[str, Any]]] = {  # beside the default parameters
     "popularity": [],
     "association": [],
     "UMCF": [],
-    "SVD": [{"fill_with_zero": True}],
+    "SVD": [{"fill_with_zero": True}, {"use_bias": True}],
     "NMF": [],
     "MF": [],
     "IMF": [],
