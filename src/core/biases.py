@@ -49,7 +49,8 @@ def learn_biases(
     n_of_item = np.bincount(ratings.indices, minlength=ratings.shape[1])
     above = ratings.astype(np.float64)
     above.data -= mean
-    user_sums, item_sums = above.sum(axis=1), above.sum(axis=0)
+    user_sums: NDArray[np.float64] = above.sum(axis=1)
+    item_sums: NDArray[np.float64] = above.sum(axis=0)
     rated = above
     rated.data[:] = 1
     users, items = np.zeros(ratings.shape[0]), np.zeros(ratings.shape[1])

@@ -22,7 +22,7 @@ PIPELINES: dict[str, Pipeline[Any]] = {
     for name, file in pipeline_files().items()
 }
 OTHER_WAYS: dict[str, list[dict[str, Any]]] = {  # beside the default parameters
-    "popularity": [],
+    "popularity": [{"ranking": "mean", "threshold": 2}],
     "association": [],
     "UMCF": [],
     "SVD": [{"fill_with_zero": True}, {"use_bias": True}],
