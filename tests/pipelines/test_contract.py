@@ -26,7 +26,7 @@ OTHER_WAYS: dict[str, list[dict[str, Any]]] = {  # beside the default parameters
     "association": [],
     "UMCF": [],
     "SVD": [{"fill_with_zero": True}, {"use_bias": True}],
-    "NMF": [],
+    "NMF": [{"fill_with_zero": False}],
     "MF": [],
     "IMF": [],
     "BPR": [],
