@@ -65,10 +65,17 @@ def check_leaderboard(text: str, *, real: bool) -> None:
     assert {"pipeline", "run_id", "dataset", "fingerprint", "metrics", "seconds"} <= runs[0].keys()
     if not real:
         return
-    by_name = {(one["pipeline"], *sorted(one["params"].items())): one["metrics"] for one in runs}
-    default = by_name["SVD", ("factors", "20"), ("fill_with_zero", "False"), ("seed", "0")]
-    zero = by_name["SVD", ("factors", "50"), ("fill_with_zero", "True"), ("seed", "0")]
-    popularity = by_name["popularity", ("minimum_rating", "4.0")]
+
+    def metrics(pipeline: str, **params: str) -> dict[str, float]:
+        return next(
+            one["metrics"]
+            for one in runs
+            if one["pipeline"] == pipeline and params.items() <= one["params"].items()
+        )
+
+    default = metrics("SVD", factors="20", fill_with_zero="False", use_bias="False")
+    zero = metrics("SVD", factors="50", fill_with_zero="True")
+    popularity = metrics("popularity")
     assert (default["n_train"], default["n_test"], default["n_users_evaluated"]) == (
         97786,
         3050,

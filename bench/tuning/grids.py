@@ -34,6 +34,7 @@ class Grid:
 
 
 GRIDS = {
+    "popularity": Grid("rmse", {"shrinkage": [0.0, 1.0, 2.0, 5.0, 10.0, 25.0]}),
     "association": Grid(
         "ndcg_at_k",
         {
@@ -49,6 +50,18 @@ GRIDS = {
             "similarity": ["pearson", "cosine"],
             "n_neighbors": [20, 30, 40, 60, 100],
             "shrinkage": [0.0, 10.0, 25.0, 50.0, 100.0],
+        },
+    ),
+    "SVD": Grid(
+        "ndcg_at_k",
+        {"fill_with_zero": [False, True], "factors": [5, 10, 20, 30, 40, 50, 75, 100]},
+    ),
+    "NMF": Grid(
+        "ndcg_at_k",
+        {
+            "fill_with_zero": [True],
+            "factors": [10, 15, 20, 30, 40, 50],
+            "n_epochs": [50, 100, 200],
         },
     ),
     "MF": Grid(

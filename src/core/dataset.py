@@ -94,10 +94,6 @@ class Interactions:
     def __len__(self) -> int:
         return len(self.users)
 
-    def mean_rating(self, otherwise: float) -> float:
-        """The mean rating in stars, or `otherwise` where there is none."""
-        return float(self.ratings.mean(dtype=np.float64)) if len(self) else otherwise
-
     @cached_property
     def matrix(self) -> "csr_array[np.float32]":
         """The ratings as a sparse matrix of shape (n_users, n_items), indices sorted."""
@@ -129,11 +125,6 @@ class RatingScale:
 
     lowest: float = 0.5
     highest: float = 5.0
-
-    @property
-    def middle(self) -> float:
-        """What to predict when nothing is known, not even a mean."""
-        return (self.lowest + self.highest) / 2
 
 
 @dataclass(frozen=True, eq=False)

@@ -50,11 +50,14 @@ class PipelineParams(BaseSettings):
 def _describe(error: ValidationError, params: type[PipelineParams], folder: Path) -> str:
     """What is wrong with the first wrong parameter, in one line."""
     first = error.errors(include_url=False)[0]
+    message = first["msg"].removeprefix("Value error, ")
+    if not first["loc"]:  # of several parameters together
+        return message
     name = str(first["loc"][0])
     if first["type"] == "extra_forbidden":
         known = ", ".join(field.upper() for field in params.model_fields)
         return f"{folder / PARAMS_FILE}: unknown parameter {name.upper()}; there are {known}"
-    return f"{name.upper()}={first['input']}: {first['msg']}"
+    return f"{name.upper()}={first['input']}: {message}"
 
 
 def parse(

@@ -2,7 +2,7 @@ import re
 from pathlib import Path
 
 import pytest
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, model_validator
 
 from core.errors import RecArenaError
 from core.params import PARAMS_FILE, PipelineParams, parse
@@ -62,3 +62,20 @@ def test_an_unknown_option_is_refused(capsys: pytest.CaptureFixture[str]) -> Non
         parse(["--factor", "3"], "toy", [(ToyParams, ToyParams.model_fields)])
     assert refused.value.code == 2
     assert "--factor" in capsys.readouterr().err
+
+
+def test_parameters_that_exclude_each_other_are_refused_in_one_line(tmp_path: Path) -> None:
+    class Exclusive(PipelineParams):
+        one: bool = False
+        """One way."""
+        other: bool = False
+        """The other way."""
+
+        @model_validator(mode="after")
+        def _not_both(self) -> "Exclusive":
+            if self.one and self.other:
+                raise ValueError("ONE and OTHER exclude each other")
+            return self
+
+    with pytest.raises(RecArenaError, match=r"^ONE and OTHER exclude each other$"):
+        Exclusive.load(tmp_path, {"one": "true", "other": "true"})

@@ -22,14 +22,14 @@ PIPELINES: dict[str, Pipeline[Any]] = {
     for name, file in pipeline_files().items()
 }
 OTHER_WAYS: dict[str, list[dict[str, Any]]] = {  # beside the default parameters
-    "popularity": [],
+    "popularity": [{"ranking": "mean", "threshold": 2}],
     "association": [
         {"measure": "lift", "combine": "max"},
         {"measure": "confidence", "min_confidence": 0.1, "n_rules": 3},
     ],
     "UMCF": [{"similarity": "pearson", "shrinkage": 0.0}],
-    "SVD": [{"fill_with_zero": True}],
-    "NMF": [],
+    "SVD": [{"fill_with_zero": True}, {"use_bias": True}],
+    "NMF": [{"fill_with_zero": False}],
     "MF": [{"use_bias": False}, {"solver": "surprise"}],
     "IMF": [],
     "BPR": [],

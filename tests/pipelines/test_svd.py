@@ -1,11 +1,15 @@
 """SVD against a dense decomposition of the matrix that it never makes."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from core.biases import learn_biases
+from core.errors import RecArenaError
 from core.recommender import RatingPredictor
 from pipelines.SVD.model import SVDParams, svd
-from tiny_datasets import constant, dataset, noisy
+from tiny_datasets import cold, constant, dataset, noisy
 
 
 @pytest.mark.parametrize("fill_with_zero", [True, False])
@@ -21,9 +25,44 @@ def test_equal_to_a_dense_svd(fill_with_zero: bool, factors: int) -> None:
     np.testing.assert_allclose(model.score(everybody), expected, atol=1e-4)
 
 
-def test_predictions_are_the_scores() -> None:
+@pytest.mark.parametrize("factors", [2, 500])
+def test_with_biases_equal_to_a_dense_svd_of_the_rest(factors: int) -> None:
     data = noisy()
-    model = svd(SVDParams()).fit(data)
+    biases = learn_biases(data.train.matrix, data.scale, reg_user=4, reg_item=7)
+    explained = biases.mean + biases.users[:, None] + biases.items
+    ratings = data.train.matrix.toarray()
+    u, s, vt = np.linalg.svd(np.where(ratings > 0, ratings - explained, 0), full_matrices=False)
+    expected = explained + (u[:, :factors] * s[:factors]) @ vt[:factors]
+    params = SVDParams(factors=factors, use_bias=True, reg_user=4, reg_item=7)
+    model = svd(params).fit(data)
+    everybody = np.arange(len(data.user_ids), dtype=np.int32)
+    np.testing.assert_allclose(model.score(everybody), expected, atol=1e-4)
+
+
+def test_with_biases_a_cold_user_gets_the_item_biases() -> None:
+    data = cold()
+    biases = learn_biases(data.train.matrix, data.scale)
+    model = svd(SVDParams(factors=2, use_bias=True)).fit(data)
+    np.testing.assert_allclose(
+        model.score(np.array([2, 3], np.int32)), [biases.mean + biases.items] * 2, atol=1e-6
+    )
+
+
+def test_zero_filled_a_cold_user_gets_the_most_rated_items() -> None:
+    data = dataset([(0, 1, 4.0), (1, 1, 2.0), (1, 3, 5.0)], [], 3, 4)
+    model = svd(SVDParams(factors=2, fill_with_zero=True)).fit(data)
+    assert model.recommend(np.array([2], np.int32), 4, exclude=None).tolist() == [[1, 3, 0, 2]]
+
+
+def test_two_fillings_are_refused() -> None:
+    with pytest.raises(RecArenaError, match=r"^FILL_WITH_ZERO and USE_BIAS exclude each other"):
+        SVDParams.load(Path(), {"fill_with_zero": "true", "use_bias": "true"})
+
+
+@pytest.mark.parametrize("use_bias", [True, False])
+def test_predictions_are_the_scores(use_bias: bool) -> None:
+    data = noisy()
+    model = svd(SVDParams(use_bias=use_bias)).fit(data)
     assert isinstance(model, RatingPredictor)
     users, items = np.array([3, 7], np.int32), np.array([5, 9], np.int32)
     np.testing.assert_allclose(

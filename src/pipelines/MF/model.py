@@ -3,13 +3,13 @@
 from typing import Literal, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
+from core.biases import Biases, mean_rating
 from core.dataset import Dataset
+from core.factors import RatingFactorModel, or_biases, with_biases
 from core.params import PipelineParams
-from core.recommender import RatingPredictor
-from pipelines.MF.sgd import Learned, Recipe, descend, descend_by_surprise
+from pipelines.MF.sgd import Recipe, descend, descend_by_surprise
 
 
 class MFParams(PipelineParams):
@@ -38,7 +38,7 @@ class MFParams(PipelineParams):
     """Seed of the first factors."""
 
 
-class MF(RatingPredictor):
+class MF(RatingFactorModel):
     """r(u, i) = mean + b_u + b_i + p_u . q_i, fitted to the observed ratings one by one.
 
     Koren, Bell and Volinsky, Matrix factorization techniques for recommender systems (2009),
@@ -56,6 +56,7 @@ class MF(RatingPredictor):
         used = train.where(counts[train.items] >= params.minimum_num_rating)
         forward = 1 if params.chronological else -1
         used = used.take(np.lexsort((forward * used.timestamps, used.users)))
+        mean = mean_rating(train.matrix, dataset.scale)
         recipe = Recipe(
             params.factors,
             params.n_epochs,
@@ -66,35 +67,15 @@ class MF(RatingPredictor):
             params.seed,
         )
         solve = descend if params.solver == "compiled" else descend_by_surprise
-        learned = solve(used, recipe)
-        self.known_users_ = np.bincount(used.users, minlength=train.n_users) > 0
-        self.known_items_ = np.bincount(used.items, minlength=train.n_items) > 0
-        self.mean_ = train.mean_rating(dataset.scale.middle)
-        self._keep(learned)
+        learned = solve(used, recipe, mean)
+        biases = Biases(mean, learned.user_biases, learned.item_biases)
+        known_users = np.bincount(used.users, minlength=train.n_users) > 0
+        known_items = np.bincount(used.items, minlength=train.n_items) > 0
+        # factors that no rating has touched are chance, not knowledge
+        users = np.where(known_users[:, None], learned.user_factors, 0)
+        items = np.where(known_items, learned.item_factors.T, 0)
+        if params.use_bias:
+            self._set_factors(*with_biases(users, items, biases))
+        else:
+            self._set_factors(*or_biases(users, items, known_users, known_items, biases))
         return self
-
-    def _keep(self, learned: Learned) -> None:
-        """Store what was learned in single precision; what was never touched is no knowledge."""
-        base = 0.0 if self.params.use_bias else self.mean_
-        offset = self.mean_ if self.params.use_bias else 0.0
-        users, items = self.known_users_, self.known_items_
-        self.user_biases_ = np.where(users, learned.user_biases, base).astype(np.float32)
-        self.item_biases_ = np.where(items, learned.item_biases, base).astype(np.float32)
-        self.user_biases_ += np.float32(offset)
-        self.user_factors_ = (learned.user_factors * users[:, None]).astype(np.float32)
-        self.item_factors_ = (learned.item_factors * items[:, None]).T.astype(np.float32)
-
-    def score(self, users: NDArray[np.int32]) -> NDArray[np.float32]:
-        scores = np.empty((len(users), len(self.item_biases_)), np.float32)
-        self.score_into(users, scores)
-        return scores
-
-    def score_into(self, users: NDArray[np.int32], out: NDArray[np.float32]) -> None:
-        np.matmul(self.user_factors_[users], self.item_factors_, out=out)
-        out += self.item_biases_
-
-    def predict(self, users: NDArray[np.int32], items: NDArray[np.int32]) -> NDArray[np.float32]:
-        stars = np.einsum("nf,fn->n", self.user_factors_[users], self.item_factors_[:, items])
-        stars += self.user_biases_[users] + self.item_biases_[items]
-        unknown = ~self.known_users_[users] & ~self.known_items_[items]
-        return np.where(unknown, np.float32(self.mean_), stars)

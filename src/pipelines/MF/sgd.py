@@ -20,12 +20,8 @@ ROWS_AT_ONCE = 1 << 16
 
 @dataclass
 class Learned:
-    """mean + user_biases[u] + item_biases[i] + user_factors[u] . item_factors[i], all float64.
+    """Biases and factors of users and items, all float64; without biases, these are 0."""
 
-    Without biases, these and the mean are 0.
-    """
-
-    mean: float
     user_biases: NDArray[np.float64]
     item_biases: NDArray[np.float64]
     user_factors: NDArray[np.float64]
@@ -50,7 +46,6 @@ def start(train: Interactions, recipe: Recipe) -> Learned:
     rng = np.random.RandomState(recipe.seed)
     size = recipe.n_factors
     return Learned(
-        train.mean_rating(0.0) if recipe.biased else 0.0,
         np.zeros(train.n_users),
         np.zeros(train.n_items),
         rng.normal(0, recipe.init_std_dev, (train.n_users, size)),
@@ -58,8 +53,11 @@ def start(train: Interactions, recipe: Recipe) -> Learned:
     )
 
 
-def descend(train: Interactions, recipe: Recipe) -> Learned:
-    """The model after `n_epochs` passes, by the compiled loop; reports the error of each pass."""
+def descend(train: Interactions, recipe: Recipe, mean: float) -> Learned:
+    """The model after `n_epochs` passes, by the compiled loop; reports the error of each pass.
+
+    With biases, `mean` is added to what user and item say; without, it is not used.
+    """
     learned = start(train, recipe)
     width = -(-recipe.n_factors // LANES) * LANES  # further factors are 0 and stay 0
     padding = ((0, 0), (0, width - recipe.n_factors))
@@ -69,7 +67,7 @@ def descend(train: Interactions, recipe: Recipe) -> Learned:
             train.users,
             train.items,
             train.ratings,
-            learned.mean,
+            mean if recipe.biased else 0.0,
             learned.user_biases,
             learned.item_biases,
             users,
@@ -112,10 +110,9 @@ def _epoch(users, items, ratings, mean, bu, bi, pu, qi, rate, penalty, biased): 
 class _ArrayTrainset:
     """What scikit-surprise's SVD asks of a trainset, without a tuple for every rating."""
 
-    def __init__(self, train: Interactions, recipe: Recipe) -> None:
-        self.train = train
+    def __init__(self, train: Interactions, recipe: Recipe, mean: float) -> None:
+        self.train, self.global_mean = train, mean
         self.n_users, self.n_items = train.n_users, train.n_items
-        self.global_mean = train.mean_rating(0.0)
         self._epochs = epochs("MF", recipe.n_epochs)
 
     def all_ratings(self) -> Iterator[tuple[int, int, float]]:
@@ -132,11 +129,11 @@ class _ArrayTrainset:
             )
 
 
-def descend_by_surprise(train: Interactions, recipe: Recipe) -> Learned:
+def descend_by_surprise(train: Interactions, recipe: Recipe, mean: float) -> Learned:
     """The same, by scikit-surprise itself, which does not tell the error of an epoch."""
     from surprise import SVD  # noqa: PLC0415 - needed by this solver alone
 
-    trainset = _ArrayTrainset(train, recipe)
+    trainset = _ArrayTrainset(train, recipe, mean)
     peer = SVD(
         n_factors=recipe.n_factors,
         n_epochs=recipe.n_epochs,
@@ -147,5 +144,4 @@ def descend_by_surprise(train: Interactions, recipe: Recipe) -> Learned:
         random_state=recipe.seed,
     ).fit(trainset)
     next(trainset._epochs, None)  # ends the progress of the last epoch
-    mean = trainset.global_mean if recipe.biased else 0.0
-    return Learned(mean, peer.bu, peer.bi, peer.pu, peer.qi)
+    return Learned(peer.bu, peer.bi, peer.pu, peer.qi)

@@ -4,13 +4,16 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, model_validator
 from scipy.sparse import csr_array
 from scipy.sparse.linalg import LinearOperator, svds
 
-from core.dataset import Dataset, RatingScale
+from core.biases import learn_biases, mean_rating
+from core.dataset import Dataset
+from core.factors import FactorModel, RatingFactorModel, or_popular, with_biases
 from core.params import PipelineParams
-from core.recommender import RatingPredictor, Recommender
+
+Triple = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 
 
 class SVDParams(PipelineParams):
@@ -21,68 +24,101 @@ class SVDParams(PipelineParams):
     fill_with_zero: bool = False
     """Take a missing rating for 0 rather than for the mean rating: the ranking is better for it,
     but scores are no stars then, so there is no RMSE."""
+    use_bias: bool = False
+    """Decompose what the biases of user and item leave of a rating, and take a missing rating
+    for one that they explain. Not together with fill_with_zero."""
+    reg_user: float = Field(15.0, ge=0)
+    """With use_bias: how many ratings of no bias are added to each user's."""
+    reg_item: float = Field(10.0, ge=0)
+    """With use_bias: how many ratings of no bias are added to each item's."""
     seed: int = Field(0, ge=0)
     """Seed of the solver's starting vector."""
 
+    @model_validator(mode="after")
+    def _one_filling(self) -> Self:
+        if self.fill_with_zero and self.use_bias:
+            raise ValueError(
+                "FILL_WITH_ZERO and USE_BIAS exclude each other: "
+                "a missing rating is either 0 or what the biases say; set one of them to false"
+            )
+        return self
 
-class SVD(Recommender):
-    """R = U S V^T, cut after `factors` singular values, with every missing rating filled.
 
-    Sarwar et al., Application of dimensionality reduction in recommender system (2000), section
-    3.1; filled with zeros: Cremonesi, Koren and Turrin, Performance of recommender algorithms on
-    top-N recommendation tasks (2010), section 3.3 (PureSVD). Zero-filled scores are no stars.
+class SVD(FactorModel):
+    """R = U S V^T, cut after `factors` singular values, every missing rating taken for 0.
 
-    The filled matrix is never made: filling with m is the sparse matrix of r - m plus a matrix
-    of rank one that is m everywhere, and the solver needs products with vectors only.
+    Cremonesi, Koren and Turrin, Performance of recommender algorithms on top-N recommendation
+    tasks (2010), section 3.3 (PureSVD). The scores are no stars. A user without a train rating
+    gets the items by their number of ratings.
     """
-
-    fill_with_mean = False
 
     def __init__(self, params: SVDParams) -> None:
         self.params = params
 
     def fit(self, dataset: Dataset) -> Self:
-        matrix = dataset.train.matrix.astype(np.float64)
-        fill = _mean(matrix, dataset.scale) if self.fill_with_mean else 0.0
-        users, values, items = truncated_svd(
-            filled(matrix, fill), self.params.factors, self.params.seed
-        )
-        if not fill:  # a row or column without a rating is zero, not the solver's rounding
-            users[np.diff(matrix.indptr) == 0] = 0
-            items[:, np.bincount(matrix.indices, minlength=items.shape[1]) == 0] = 0
-        self.user_factors_ = (users * values).astype(np.float32)
-        self.item_factors_ = items.astype(np.float32)
+        matrix = dataset.train.matrix
+        users, values, items = self._decompose(matrix.astype(np.float64), 0.0)
+        known = np.diff(matrix.indptr) > 0
+        counts = np.bincount(matrix.indices, minlength=matrix.shape[1])
+        items[:, counts == 0] = 0  # not the solver's rounding
+        self._set_factors(*or_popular(users * values, items, known, counts))
         return self
 
-    def score(self, users: NDArray[np.int32]) -> NDArray[np.float32]:
-        return self.user_factors_[users] @ self.item_factors_
-
-    def score_into(self, users: NDArray[np.int32], out: NDArray[np.float32]) -> None:
-        np.matmul(self.user_factors_[users], self.item_factors_, out=out)
+    def _decompose(self, matrix: "csr_array[np.float64]", fill: float) -> Triple:
+        return truncated_svd(filled(matrix, fill), self.params.factors, self.params.seed)
 
 
-class RatingSVD(SVD, RatingPredictor):
-    """SVD filled with the mean rating, so that its scores are stars."""
+class MeanSVD(SVD, RatingFactorModel):
+    """SVD of the ratings, every missing one taken for the mean rating, so that scores are stars.
 
-    fill_with_mean = True
+    Sarwar et al., Application of dimensionality reduction in recommender system (2000), section
+    3.1.
+    """
 
-    def predict(self, users: NDArray[np.int32], items: NDArray[np.int32]) -> NDArray[np.float32]:
-        return np.einsum("nf,fn->n", self.user_factors_[users], self.item_factors_[:, items])
+    def fit(self, dataset: Dataset) -> Self:
+        matrix = dataset.train.matrix
+        fill = mean_rating(matrix, dataset.scale)
+        users, values, items = self._decompose(matrix.astype(np.float64), fill)
+        self._set_factors(users * values, items)
+        return self
+
+
+class BiasSVD(SVD, RatingFactorModel):
+    """SVD of what the biases of user and item leave, every missing rating left nothing.
+
+    Scores are the biases plus the decomposed rest: stars. The biases are those of Koren, Factor
+    in the neighbors: scalable and accurate collaborative filtering (2010), section 2.1.
+    """
+
+    def fit(self, dataset: Dataset) -> Self:
+        biases = learn_biases(
+            dataset.train.matrix,
+            dataset.scale,
+            reg_user=self.params.reg_user,
+            reg_item=self.params.reg_item,
+        )
+        rest = dataset.train.matrix.astype(np.float64)
+        rest.data -= np.repeat(biases.mean + biases.users, np.diff(rest.indptr))
+        rest.data -= biases.items[rest.indices]
+        users, values, items = self._decompose(rest, 0.0)
+        self._set_factors(*with_biases(users * values, items, biases))
+        return self
 
 
 def svd(params: SVDParams) -> SVD:
     """The SVD that the parameters ask for; it predicts ratings unless filled with zeros."""
-    return SVD(params) if params.fill_with_zero else RatingSVD(params)
-
-
-def _mean(ratings: "csr_array[np.float64]", scale: RatingScale) -> float:
-    """Mean train rating; the middle of the scale if there is none."""
-    return float(ratings.data.mean()) if ratings.nnz else (scale.lowest + scale.highest) / 2
+    if params.fill_with_zero:
+        return SVD(params)
+    return BiasSVD(params) if params.use_bias else MeanSVD(params)
 
 
 def filled(ratings: "csr_array[np.float64]", fill: float) -> LinearOperator:
-    """The rating matrix with `fill` in the place of every missing rating."""
-    matrix = ratings.copy()
+    """The rating matrix with `fill` in the place of every missing rating; changes `ratings`.
+
+    It is never made: filling with m is the sparse matrix of r - m plus a matrix of rank one that
+    is m everywhere, and the solver needs products with vectors only.
+    """
+    matrix = ratings
     matrix.data -= fill
 
     def times(x: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -101,9 +137,7 @@ def filled(ratings: "csr_array[np.float64]", fill: float) -> LinearOperator:
     )
 
 
-def truncated_svd(
-    matrix: LinearOperator, factors: int, seed: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+def truncated_svd(matrix: LinearOperator, factors: int, seed: int) -> Triple:
     """U (n, f), s (f,) and V^T (f, m) of the largest singular values; f <= `factors`."""
     rng = np.random.default_rng(seed)
     if not np.any(matrix @ rng.standard_normal(matrix.shape[1])):

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, PositiveInt
 
+from core.biases import mean_rating
 from core.dataset import Dataset
 from core.params import PipelineParams
 from core.progress import progress
@@ -58,11 +59,11 @@ class UMCF(RatingPredictor):
     def fit(self, dataset: Dataset) -> Self:
         matrix = dataset.train.matrix
         n_users, n_items = matrix.shape
-        self.mean_ = dataset.train.mean_rating(dataset.scale.middle)
+        mean = mean_rating(matrix, dataset.scale)
         self.counts_ = np.bincount(matrix.indices, minlength=n_items).astype(np.float32)
         sums = np.bincount(matrix.indices, matrix.data, minlength=n_items)
         rated = self.counts_ > 0
-        self.item_means_ = np.where(rated, sums / np.maximum(self.counts_, 1), self.mean_)
+        self.item_means_ = np.where(rated, sums / np.maximum(self.counts_, 1), mean)
         self.ratings_ = similarity.encode(matrix)
         self.neighbors_ = np.full((n_users, self.params.n_neighbors), -1, np.int32)
         self.weights_ = np.zeros(self.neighbors_.shape, np.float32)

@@ -7,9 +7,9 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, PositiveInt
-from scipy.sparse import csr_array
 
 from core.dataset import Dataset
+from core.liked import liked
 from core.params import PipelineParams
 from core.recommender import Recommender
 from pipelines.association import rules
@@ -52,21 +52,18 @@ class Association(Recommender):
 
     def fit(self, dataset: Dataset) -> Self:
         params, train = self.params, dataset.train
-        likes = train.where(train.ratings >= params.minimum_rating)
-        ones = np.ones(len(likes), np.float32)
-        shape = (train.n_users, train.n_items)
-        liked = csr_array((ones, (likes.users, likes.items)), shape=shape)
+        likes = liked(train.matrix, params.minimum_rating)
         self.n_users_ = train.n_users
-        self.liked_starts_ = liked.indptr.astype(np.int64)
-        self.liked_items_ = liked.indices.astype(np.int32)
-        self.n_liking_ = np.bincount(likes.items, minlength=train.n_items)
+        self.liked_starts_ = likes.indptr.astype(np.int64)
+        self.liked_items_ = likes.indices.astype(np.int32)
+        self.n_liking_ = np.bincount(likes.indices, minlength=train.n_items)
         demands = rules.Demands(
             rules.MEASURES[params.measure],
             params.threshold,
             max(1, math.ceil(params.min_support * train.n_users - 1e-9)),
             params.min_confidence,
         )
-        self.rules_ = rules.find_rules(liked, demands, min(params.n_rules, train.n_items))
+        self.rules_ = rules.find_rules(likes, demands, min(params.n_rules, train.n_items))
         return self
 
     def score(self, users: NDArray[np.int32]) -> NDArray[np.float32]:
