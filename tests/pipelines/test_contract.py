@@ -28,7 +28,7 @@ OTHER_WAYS: dict[str, list[dict[str, Any]]] = {  # beside the default parameters
         {"measure": "confidence", "min_confidence": 0.1, "n_rules": 3},
     ],
     "UMCF": [{"similarity": "pearson", "shrinkage": 0.0}],
-    "SVD": [{"fill_with_zero": True}, {"use_bias": True}],
+    "SVD": [{"fill_with_zero": False}, {"fill_with_zero": False, "use_bias": True}],
     "NMF": [{"fill_with_zero": False}],
     "MF": [{"use_bias": False}, {"solver": "surprise"}],
     "IMF": [],

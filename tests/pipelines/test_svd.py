@@ -33,7 +33,7 @@ def test_with_biases_equal_to_a_dense_svd_of_the_rest(factors: int) -> None:
     ratings = data.train.matrix.toarray()
     u, s, vt = np.linalg.svd(np.where(ratings > 0, ratings - explained, 0), full_matrices=False)
     expected = explained + (u[:, :factors] * s[:factors]) @ vt[:factors]
-    params = SVDParams(factors=factors, use_bias=True, reg_user=4, reg_item=7)
+    params = SVDParams(factors=factors, fill_with_zero=False, use_bias=True, reg_user=4, reg_item=7)
     model = svd(params).fit(data)
     everybody = np.arange(len(data.user_ids), dtype=np.int32)
     np.testing.assert_allclose(model.score(everybody), expected, atol=1e-4)
@@ -42,7 +42,7 @@ def test_with_biases_equal_to_a_dense_svd_of_the_rest(factors: int) -> None:
 def test_with_biases_a_cold_user_gets_the_item_biases() -> None:
     data = cold()
     biases = learn_biases(data.train.matrix, data.scale)
-    model = svd(SVDParams(factors=2, use_bias=True)).fit(data)
+    model = svd(SVDParams(factors=2, fill_with_zero=False, use_bias=True)).fit(data)
     np.testing.assert_allclose(
         model.score(np.array([2, 3], np.int32)), [biases.mean + biases.items] * 2, atol=1e-6
     )
@@ -62,7 +62,7 @@ def test_two_fillings_are_refused() -> None:
 @pytest.mark.parametrize("use_bias", [True, False])
 def test_predictions_are_the_scores(use_bias: bool) -> None:
     data = noisy()
-    model = svd(SVDParams(use_bias=use_bias)).fit(data)
+    model = svd(SVDParams(factors=20, fill_with_zero=False, use_bias=use_bias)).fit(data)
     assert isinstance(model, RatingPredictor)
     users, items = np.array([3, 7], np.int32), np.array([5, 9], np.int32)
     np.testing.assert_allclose(
@@ -76,13 +76,13 @@ def test_zero_filled_scores_are_no_stars() -> None:
 
 def test_equal_ratings_are_predicted_as_they_are() -> None:
     data = constant()
-    model = svd(SVDParams(factors=3)).fit(data)
+    model = svd(SVDParams(factors=3, fill_with_zero=False)).fit(data)
     assert isinstance(model, RatingPredictor)
     np.testing.assert_allclose(model.predict(data.test.users, data.test.items), 4.0, atol=1e-4)
 
 
 def test_no_train_ratings_at_all() -> None:
-    model = svd(SVDParams(factors=2)).fit(dataset([], [(0, 0, 4.0)], 6, 5))
+    model = svd(SVDParams(factors=2, fill_with_zero=False)).fit(dataset([], [(0, 0, 4.0)], 6, 5))
     assert isinstance(model, RatingPredictor)
     assert np.isfinite(model.predict(np.array([0], np.int32), np.array([0], np.int32))).all()
     zero = svd(SVDParams(factors=2, fill_with_zero=True)).fit(dataset([], [(0, 0, 4.0)], 6, 5))

@@ -27,7 +27,9 @@ SOURCE = Source("a test", "tiny", noisy)
 
 def run_svd(folder: Path) -> FakeTracker:
     tracker = FakeTracker(folder)
-    Pipeline("SVD", svd, SVDParams, folder).run(SVDParams(), SOURCE, PROTOCOL, tracker)
+    Pipeline("SVD", svd, SVDParams, folder).run(
+        SVDParams(factors=20, fill_with_zero=False), SOURCE, PROTOCOL, tracker
+    )
     return tracker
 
 

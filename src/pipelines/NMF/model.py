@@ -16,12 +16,12 @@ from pipelines.NMF.zero_filled import factorise_zero_filled
 class NMFParams(PipelineParams):
     """Parameters of NMF."""
 
-    factors: PositiveInt = 20
+    factors: PositiveInt = 50
     """Factors; no more than the smaller side of the matrix are used when filled with zeros."""
     fill_with_zero: bool = True
     """Take a missing rating for 0: the ranking is far better for it, but scores are no stars
     then, so there is no RMSE. Otherwise only what was rated is factorised."""
-    n_epochs: PositiveInt = 200
+    n_epochs: PositiveInt = 50
     """Most epochs."""
     tolerance: float = Field(1e-6, ge=0)
     """Stop when an epoch changes the loss by less than this; 0 makes all epochs."""

@@ -19,9 +19,9 @@ Triple = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 class SVDParams(PipelineParams):
     """Parameters of SVD."""
 
-    factors: PositiveInt = 20
+    factors: PositiveInt = 50
     """Singular vectors kept; no more than the smaller side of the matrix are."""
-    fill_with_zero: bool = False
+    fill_with_zero: bool = True
     """Take a missing rating for 0 rather than for the mean rating: the ranking is better for it,
     but scores are no stars then, so there is no RMSE."""
     use_bias: bool = False
@@ -138,7 +138,10 @@ def filled(ratings: "csr_array[np.float64]", fill: float) -> LinearOperator:
 
 
 def truncated_svd(matrix: LinearOperator, factors: int, seed: int) -> Triple:
-    """U (n, f), s (f,) and V^T (f, m) of the largest singular values; f <= `factors`."""
+    """U (n, f), s (f,) and V^T (f, m) of the largest singular values; f <= `factors`.
+
+    Values that single precision cannot tell from 0 are left out, for their vectors are chance.
+    """
     rng = np.random.default_rng(seed)
     if not np.any(matrix @ rng.standard_normal(matrix.shape[1])):
         rows, columns = matrix.shape  # all zero: the solver would have nothing to start from
@@ -146,6 +149,8 @@ def truncated_svd(matrix: LinearOperator, factors: int, seed: int) -> Triple:
     if factors < min(matrix.shape):
         start = rng.standard_normal(min(matrix.shape))
         users, values, items = svds(matrix, k=factors, v0=start, solver="arpack")
-        return users, values.astype(np.float64), items
-    dense = matrix @ np.eye(matrix.shape[1])  # its smaller side has at most `factors` entries
-    return np.linalg.svd(dense, full_matrices=False)
+    else:
+        dense = matrix @ np.eye(matrix.shape[1])  # its smaller side has at most `factors` entries
+        users, values, items = np.linalg.svd(dense, full_matrices=False)
+    real = values > values.max() * np.finfo(np.float32).eps
+    return users[:, real], values[real].astype(np.float64), items[real]
