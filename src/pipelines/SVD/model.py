@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, PositiveInt, model_validator
 from scipy.sparse import csr_array
-from scipy.sparse.linalg import LinearOperator, svds
+from scipy.sparse.linalg import LinearOperator, eigsh
 
 from core.biases import learn_biases, mean_rating
 from core.dataset import Dataset
@@ -146,11 +146,18 @@ def truncated_svd(matrix: LinearOperator, factors: int, seed: int) -> Triple:
     if not np.any(matrix @ rng.standard_normal(matrix.shape[1])):
         rows, columns = matrix.shape  # all zero: the solver would have nothing to start from
         return np.zeros((rows, 1)), np.zeros(1), np.zeros((1, columns))
-    if factors < min(matrix.shape):
-        start = rng.standard_normal(min(matrix.shape))
-        users, values, items = svds(matrix, k=factors, v0=start, solver="arpack")
-    else:
-        dense = matrix @ np.eye(matrix.shape[1])  # its smaller side has at most `factors` entries
-        users, values, items = np.linalg.svd(dense, full_matrices=False)
-    real = values > values.max() * np.finfo(np.float32).eps
-    return users[:, real], values[real].astype(np.float64), items[real]
+    tall = matrix.shape[0] >= matrix.shape[1]
+    big = matrix if tall else matrix.T
+    basis = np.eye(big.shape[1])
+    if factors < big.shape[1]:
+        gram = LinearOperator(
+            (big.shape[1],) * 2, matvec=lambda x: big.rmatvec(big.matvec(x)), dtype=np.float64
+        )
+        start = rng.standard_normal(big.shape[1])
+        # not by svds: it lets the solver draw numbers of its own where the rank is low
+        _, basis = eigsh(gram, factors, v0=start, rng=rng)
+    users, values, rotation = np.linalg.svd(big @ basis, full_matrices=False)
+    items = rotation @ basis.T
+    real = values > values[0] * np.finfo(np.float32).eps
+    users, values, items = users[:, real], values[real], items[real]
+    return (users, values, items) if tall else (items.T, values, users.T)
