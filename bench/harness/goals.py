@@ -42,7 +42,7 @@ def beside_peer(
     """How many times as much the peer takes; that many times or more is the goal."""
     ratio = _ratio(theirs, ours)
     met = None if at_least is None else ratio is not None and ratio >= at_least
-    wanted = "-" if at_least is None else f"at least {at_least:g} times"
+    wanted = {None: "-", 1: "no more than the peer"}.get(at_least, f"at least {at_least} times")
     return Goal(key, what, _of(ours, unit), _of(theirs, unit) + note, _times(ratio), wanted, met)
 
 

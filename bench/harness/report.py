@@ -31,13 +31,14 @@ def write(plan: Plan) -> Path:
         if name not in PARTS and "markdown" in other:
             sections += [other["markdown"].strip(), ""]
     lines = [*_head(plan, stored), "## Goals", "", *goals.lines(wanted), *sections]
+    file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
     return file
 
 
 def _measured(record: Mapping[str, Any]) -> list[str]:
     return [
-        f"Measured {record['date']} UTC, {record['repeats']} repeats, load average before "
+        f"Measured {record['date']} UTC, repeats: {record['repeats']}, load average before: "
         f"{record['load']:.1f}.",
         "",
     ]

@@ -47,13 +47,12 @@ def read(data: dict[str, Any]) -> Section:
 def runs(data: dict[str, Any]) -> Section:
     """All pipelines end to end."""
     pipelines: dict[str, Runs] = data["pipelines"]
-    rounds = zip(*([one["wall"] for one in finished(r)] for r in pipelines.values()), strict=False)
-    totals = [sum(walls) / 60 for walls in rounds]
-    memory = [peak for r in pipelines.values() for peak in peaks(r)]
-    names = f"`recarena run all`, {len(pipelines)} recommenders"
+    walls = [[one["wall"] for one in finished(r)] for r in pipelines.values()]
+    totals = [sum(turn) / 60 for turn in zip(*walls, strict=False)]
+    memory = [max(peak for r in pipelines.values() for peak in peaks(r))] if totals else []
     goals = [
-        below("run-all", names, totals, 12, "min"),
-        below("run-memory", "memory of any pipeline's process", memory, 4096, "MiB"),
+        below("run-all", f"`recarena run all`, {len(pipelines)} recommenders", totals, 12, "min"),
+        below("run-memory", "the largest process of it", memory, 4096, "MiB"),
     ]
     return goals, [
         "Default parameters, each in a process of its own, from the database to MLflow. Stages are "

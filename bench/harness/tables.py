@@ -8,10 +8,12 @@ Runs = Sequence[dict[str, Any]]
 
 
 def number(value: float) -> str:
-    """A figure with three digits that count, and no more."""
-    if value >= 100:
-        return f"{value:,.0f}"
-    return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+    """A figure with the digits that count, and no more."""
+    if 0 < value < 0.001:
+        return "< 0.001"
+    if value < 1:
+        return f"{value:.2g}"
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def spread(values: Sequence[float]) -> str:
