@@ -7,10 +7,14 @@ python bench/run.py report           bench/RESULTS.md from all that was measured
 
 import argparse
 import os
+import subprocess
+import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from core.errors import RecArenaError
 from harness import report, results
+from harness.measure import FailedError
 from harness.parts import BY_PIPELINE, GROUPS, PARTS
 from harness.plan import Plan
 
@@ -30,11 +34,17 @@ def kept(plan: Plan, name: str, data: Mapping[str, Any]) -> dict[str, Any]:
     return dict(data) | {"pipelines": dict(sorted(both.items()))}
 
 
-def measure(plan: Plan, name: str) -> None:
-    """Measure a part; what it has so far is kept at any time."""
+def measure(plan: Plan, name: str) -> bool:
+    """Measure a part, and whether that went well; what it has so far is kept at any time."""
+    print(f"== {name}", flush=True)
     load = os.getloadavg()[0]
-    for data in PARTS[name].measure(plan):
-        results.save(plan, name, load, kept(plan, name, data))
+    try:
+        for data in PARTS[name].measure(plan):
+            results.save(plan, name, load, kept(plan, name, data))
+    except (FailedError, RecArenaError, subprocess.SubprocessError) as error:
+        print(f"{name} failed: {error}", flush=True)  # the other parts can be had all the same
+        return False
+    return True
 
 
 def arguments() -> argparse.Namespace:
@@ -58,11 +68,10 @@ def main() -> None:
     given = arguments()
     only = tuple(name for name in given.pipelines.split(",") if name)
     plan = Plan(given.repeats, given.scale, given.limit * 60, only)
-    for name in chosen(given.names or ["all"]):
-        print(f"== {name}", flush=True)
-        measure(plan, name)
+    went_well = [measure(plan, name) for name in chosen(given.names or ["all"])]
     if not given.names or {"all", "report"} & set(given.names):
         print(f"wrote {report.write(plan)}")
+    sys.exit(not all(went_well))
 
 
 if __name__ == "__main__":

@@ -179,8 +179,8 @@ def topics(data: dict[str, Any]) -> Section:
         None,
     )
     return [goal], [
-        "gensim: `LdaModel` on lists of tuples with its own defaults, then `inference` of all "
-        "documents; the making of the lists is listed and not counted.",
+        "gensim: `LdaModel` on lists of tuples, without estimates of perplexity, then `inference` "
+        "of all documents; the making of the lists is listed and not counted.",
         "",
         *entrants_table(data),
     ]
