@@ -19,7 +19,7 @@ from harness.plan import BENCH, ML_10M, Plan
 from utils.runner import child_environment, pipeline_files
 
 SAMPLES = (1_000, 5_000)  # users, at full size; the cost of all is a line through these two
-RULES = "min_support=0.05 minimum_rating=4"  # as with_mlxtend.py counts
+RULES = "min_support=0.05 minimum_rating=4 n_rules=100000"  # as with_mlxtend.py counts: all
 
 
 @dataclass(frozen=True)
