@@ -1,5 +1,6 @@
-"""How `mlflow server` is to be run: its command line and environment, and whether it answers."""
+"""How `mlflow server` is to be run; `python -m utils.mlflow_server` becomes it, in a container."""
 
+import os
 import re
 import socket
 import sys
@@ -79,3 +80,20 @@ def _own_addresses() -> list[str]:
     families = (socket.AF_INET, socket.AF_INET6)
     found = [address for card in psutil.net_if_addrs().values() for address in card]
     return [address.address.split("%")[0] for address in found if address.family in families]
+
+
+def main() -> None:
+    """Become the MLflow server that the settings ask for. A wrong setting ends with status 1."""
+    try:
+        settings = Settings.load()
+        command, environment = mlflow_command(settings), mlflow_environment(settings)
+    except RecArenaError as error:
+        sys.exit(f"error: {error}")
+    # the server needs neither our modules, whose names could hide a library's, nor the plain password
+    dropped = {"PYTHONPATH", "FTP_USER_PASS", "FTP_USER_PASS_FILE"}
+    inherited = {name: value for name, value in os.environ.items() if name not in dropped}
+    os.execve(command[0], command, inherited | environment)  # noqa: S606 - no shell is meant
+
+
+if __name__ == "__main__":
+    main()
