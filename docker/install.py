@@ -13,6 +13,8 @@ import sys
 import tomllib
 from pathlib import Path
 
+WITHOUT_WHEEL = "pyftpdlib"
+
 
 def normal(name: str) -> str:
     """A package's name as indexes compare it."""
@@ -64,10 +66,11 @@ def main(folder: Path, args: list[str]) -> None:
     export = (folder / "requirements.txt").read_text()
     text = lines(export, needed(lock, wanted(args)))
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "install"]
-    options = ["--root-user-action=ignore", "--require-hashes", "--no-deps", "--only-binary=:all:"]
-    done = subprocess.run(
-        [*pip, *options, "-r", "/dev/stdin"], input=text, text=True, check=False
-    )
+    options = ["--root-user-action=ignore", "--require-hashes", "--no-deps"]
+    # nothing is compiled; what has no wheel is pure Python, packed by the image's own setuptools
+    options += ["--only-binary=:all:", f"--no-binary={WITHOUT_WHEEL}", "--no-build-isolation"]
+    command = [*pip, *options, "-r", "/dev/stdin"]
+    done = subprocess.run(command, input=text, text=True, check=False)
     sys.exit(done.returncode)
 
 
