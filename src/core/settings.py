@@ -1,8 +1,8 @@
 """Every setting of the platform: addresses, accounts, and the evaluation protocol.
 
 Strongest first: arguments, environment variables, `.recarena/services.json` (the ports that the
-running local services really have), `.env` at the root, defaults. A secret may be in a file instead:
-`POSTGRES_PASSWORD_FILE` names it.
+running local services really have), `.env` at the root, defaults. A secret may be in a
+file instead, which `POSTGRES_PASSWORD_FILE` names.
 """
 
 import difflib

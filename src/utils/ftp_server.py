@@ -7,11 +7,10 @@ same module runs as a local process and in a container.
 import logging
 import os
 import signal
-import socket
-import struct
 import sys
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -23,6 +22,7 @@ from core.errors import RecArenaError, first_line
 from core.secret_files import read_secret_files
 from core.settings import describe
 from utils.ftp_uploads import Receiver, Uploads, forget_unfinished
+from utils.ports import gateway
 
 # enter, list, read, delete, rename, make folders, write; neither append nor change modes or times
 PERMISSIONS = "elrdfmw"
@@ -50,7 +50,7 @@ class FtpServerSettings(BaseSettings):
     """Folder that the account sees as `/`."""
 
 
-class Session(FTPHandler):
+class Session(FTPHandler):  # type: ignore[misc] # the library has no types
     """One client's session; a client is told the address by which it reached the server."""
 
     abstracted_fs = Uploads
@@ -94,22 +94,12 @@ def _handler_options(settings: FtpServerSettings, authorizer: DummyAuthorizer) -
     }
 
 
-def gateway(table: Path = Path("/proc/net/route")) -> str | None:
-    """The router of a container's network, from which connections to published ports come."""
-    try:
-        rows = [line.split() for line in table.read_text().splitlines()[1:]]
-    except OSError:
-        return None
-    routes = [row[2] for row in rows if row[1] == "00000000"]
-    return socket.inet_ntoa(struct.pack("=L", int(routes[0], 16))) if routes else None
-
-
 def main() -> None:
     """Serve until SIGTERM or SIGINT. What is wrong goes to standard error, with status 1."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     signal.signal(signal.SIGTERM, _leave)
     try:
-        given = read_secret_files(os.environ, ["ftp_user_pass"])
+        given: dict[str, Any] = {**read_secret_files(os.environ, ["ftp_user_pass"])}
         server = make_server(FtpServerSettings(**given))
     except ValidationError as error:
         sys.exit(describe(error))

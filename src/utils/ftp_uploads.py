@@ -10,13 +10,13 @@ import os
 import shutil
 import socket
 import uuid
-from contextlib import suppress
 from pathlib import Path
 
 from pyftpdlib.filesystems import AbstractedFS
 from pyftpdlib.handlers import DTPHandler, FTPHandler
 
 INCOMING = ".incoming"
+SETTLE_SECONDS = 0.05  # in which the connections of a killed client are all closed
 
 
 class Upload(io.BufferedWriter):
@@ -45,7 +45,7 @@ class Upload(io.BufferedWriter):
             self.part.unlink(missing_ok=True)
 
 
-class Uploads(AbstractedFS):
+class Uploads(AbstractedFS):  # type: ignore[misc] # the library has no types
     """The files that the account sees, without the hidden folder."""
 
     def open(self, filename: str, mode: str) -> io.IOBase:
@@ -68,8 +68,19 @@ class Uploads(AbstractedFS):
         return inside and not Path(os.path.realpath(path)).is_relative_to(hidden)
 
 
-class Receiver(DTPHandler):
+class Receiver(DTPHandler):  # type: ignore[misc]
     """A data connection that tells an upload whether it is complete."""
+
+    ended = False
+
+    def handle_close(self) -> None:
+        """The client has closed the connection: see whether it closes the other one too."""
+        if isinstance(self.file_obj, Upload) and not self.ended:
+            self.ended = True
+            self.del_channel()
+            self.ioloop.call_later(SETTLE_SECONDS, self.handle_close, _errback=self.handle_error)
+        else:
+            super().handle_close()
 
     def close(self) -> None:
         """End the transfer."""
@@ -80,14 +91,12 @@ class Receiver(DTPHandler):
 
 def still_there(session: FTPHandler) -> bool:
     """Whether the client has not hung up its control connection."""
-    with suppress(BlockingIOError):
-        try:
-            return bool(session.socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
-        except BlockingIOError:
-            raise
-        except OSError:
-            return False
-    return True
+    try:
+        return bool(session.socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+    except BlockingIOError:  # it has nothing to say
+        return True
+    except OSError:
+        return False
 
 
 def incoming(root: Path) -> Path:

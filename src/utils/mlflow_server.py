@@ -20,7 +20,9 @@ def mlflow_command(settings: Settings) -> list[str]:
     command = [sys.executable, "-m", "mlflow", "server", "--serve-artifacts"]
     address = ["--host", settings.bind_host, "--port", str(settings.mlflow_tracking_port)]
     # one process is enough for one machine, and each takes 250 MB
-    return [*command, *address, "--workers", "1", "--uvicorn-opts", "--no-access-log"]
+    # asked to end, it does not wait for an upload that takes long
+    uvicorn = "--no-access-log --timeout-graceful-shutdown 1"
+    return [*command, *address, "--workers", "1", "--uvicorn-opts", uvicorn]
 
 
 def mlflow_environment(settings: Settings) -> dict[str, str]:
@@ -89,7 +91,7 @@ def main() -> None:
         command, environment = mlflow_command(settings), mlflow_environment(settings)
     except RecArenaError as error:
         sys.exit(f"error: {error}")
-    # the server needs neither our modules, whose names could hide a library's, nor the plain password
+    # it needs neither our modules, whose names could hide a library's, nor the plain password
     dropped = {"PYTHONPATH", "FTP_USER_PASS", "FTP_USER_PASS_FILE"}
     inherited = {name: value for name, value in os.environ.items() if name not in dropped}
     os.execve(command[0], command, inherited | environment)  # noqa: S606 - no shell is meant

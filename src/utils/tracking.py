@@ -5,12 +5,15 @@ import socket
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 from core.dataset import Dataset
 from core.errors import RecArenaError, first_line
 from core.settings import Settings, is_loopback
+from utils import run_end
+from utils.termination import termination
 
 CLIENT_ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",  # the default keeps a dead server's client for minutes
@@ -94,7 +97,8 @@ class MlflowTracker:
         self.uri = settings.tracking_uri
         mlflow.set_tracking_uri(self.uri)
         with explained(self.uri):
-            mlflow.set_experiment(settings.experiment_name)
+            experiment = mlflow.set_experiment(settings.experiment_name)
+            run_end.close_abandoned(experiment.experiment_id)
 
     @contextmanager
     def run(self, name: str, tags: Mapping[str, str], description: str) -> Iterator[Run]:
@@ -106,19 +110,35 @@ class MlflowTracker:
 
         with explained(self.uri):
             begun = mlflow.start_run(
-                run_name=name, tags=dict(tags), description=description, log_system_metrics=True
+                run_name=name,
+                tags={**tags, run_end.ALIVE: run_end.now()},
+                description=description,
+                log_system_metrics=True,
             )
+            run_id = begun.info.run_id
+            termination.last_words = partial(run_end.end, run_id, "KILLED", "terminated", 0)
             try:
-                yield MlflowRun(begun.info.run_id)
+                with run_end.alive(run_id):
+                    yield MlflowRun(run_id)
             except BaseException as error:
-                status = "FAILED" if isinstance(error, Exception) else "KILLED"
-                with suppress(Exception):
-                    why = f"{type(error).__name__}: {reason(error)}"
-                    mlflow.set_tag("failure", why[:500])
-                with suppress(Exception):
-                    mlflow.end_run(status)
+                self._end_badly(run_id, error)
                 raise
+            finally:
+                termination.last_words = lambda: None
+            run_end.end(run_id, "FINISHED", None)
             mlflow.end_run()
+
+    def _end_badly(self, run_id: str, error: BaseException) -> None:
+        """Say of a run why it did not finish; a user who interrupts does not wait for a server."""
+        import mlflow  # noqa: PLC0415
+
+        failed = isinstance(error, Exception)
+        status = "FAILED" if failed else "KILLED"
+        why = f"{type(error).__name__}: {reason(error)}"[:500]
+        with suppress(Exception):
+            run_end.end(run_id, status, why, run_end.PATIENCE_SECONDS if failed else 0)
+        with suppress(Exception):
+            mlflow.end_run(status)
 
 
 @contextmanager
