@@ -30,7 +30,7 @@ from utils.tracking import MlflowTracker
 termination.install()
 with MlflowTracker(Settings.load()).run("x", {"pipeline": "x"}, "") as run:
     print(run.id, flush=True)
-    hashlib.pbkdf2_hmac("sha256", b"x", b"y", 10**10)
+    hashlib.pbkdf2_hmac("sha256", b"x", b"y", 2**31 - 1)
 """
 
 
