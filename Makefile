@@ -47,8 +47,8 @@ check: lint ## Everything that must hold before a commit: lint, types, layers, S
 	$(BIN)/python -m pytest --cov --cov-report=term
 
 lint: $(VENV)/installed-dev
-	$(BIN)/ruff format --check src tests bench alembic
-	$(BIN)/ruff check src tests bench alembic
+	$(BIN)/ruff format --check src tests bench alembic docker
+	$(BIN)/ruff check src tests bench alembic docker
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/sqlfluff lint --processes 1 src/sql
