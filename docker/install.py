@@ -66,7 +66,7 @@ def main(folder: Path, args: list[str]) -> None:
     export = (folder / "requirements.txt").read_text()
     text = lines(export, needed(lock, wanted(args)))
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "install"]
-    options = ["--root-user-action=ignore", "--require-hashes", "--no-deps"]
+    options = ["--root-user-action=ignore", "--no-cache-dir", "--require-hashes", "--no-deps"]
     # nothing is compiled; what has no wheel is pure Python, packed by the image's own setuptools
     options += ["--only-binary=:all:", f"--no-binary={WITHOUT_WHEEL}", "--no-build-isolation"]
     command = [*pip, *options, "-r", "/dev/stdin"]

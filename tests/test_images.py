@@ -70,11 +70,23 @@ def test_the_versions_of_the_labels_are_the_projects() -> None:
 def test_code_comes_after_dependencies_and_the_account_is_not_root() -> None:
     for file in (*ROOT.glob("Dockerfile*"), *ROOT.glob("src/pipelines/*/Dockerfile")):
         lines = file.read_text().splitlines()
-        code = min(n for n, line in enumerate(lines) if line.startswith("COPY") and "src/" in line)
+        code = min(n for n, line in enumerate(lines) if line.startswith("COPY --chown"))
         installs = max(n for n, line in enumerate(lines) if "/build/install.py /build" in line)
         assert installs < code, file
         assert lines[max(n for n, line in enumerate(lines) if line.startswith("USER"))] == (
             "USER 10001"
+        )
+
+
+def test_any_builder_can_build_them() -> None:
+    """Compose 1.29 and Compose 2 without buildx use the engine's own builder, which is old."""
+    for file in (*ROOT.glob("Dockerfile*"), *ROOT.glob("src/pipelines/*/Dockerfile")):
+        text = file.read_text()
+        for new in ("--mount", "--chmod", "--link", "<<", "# syntax"):
+            assert new not in text, file
+        (image,) = {line for line in text.splitlines() if re.match("FROM (?!base)", line)}
+        assert image.split()[1] == "python:3.11-slim", (
+            "another service's image may not be there yet"
         )
 
 
