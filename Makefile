@@ -11,10 +11,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input install --qui
 LOCKED := $(PIP) --require-hashes --no-deps
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down status test check lint bench clean
+.PHONY: help demo up down status test check lint bench clean compose-demo test-compose test-compose-all
 
 help: ## Show this list.
-	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1|\2/p' Makefile | column -t -s '|'
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1|\2/p' Makefile | column -t -s '|'
 
 demo: $(VENV)/installed ## Start the services, load a data set, run the recommenders, show the leaderboard.
 	@$(BIN)/recarena demo $(if $(DATASET),--dataset '$(DATASET)') $(if $(FROM),--from '$(FROM)')
@@ -31,12 +31,24 @@ status: $(VENV)/installed ## Show whether they run, and where.
 test: $(VENV)/installed-dev ## Run the tests, against servers of their own.
 	$(BIN)/python -m pytest
 
+# Images say which commit they were made from, if it is known.
+export GIT_COMMIT ?= $(shell git describe --always --abbrev=40 --dirty --exclude '*' 2>/dev/null)
+
+compose-demo: ## The same as demo in containers; needs Docker and Compose, and no Python.
+	@DATASET='$(DATASET)' docker/demo.sh
+
+test-compose: $(VENV)/installed-dev ## Run the tests of the containers; skipped without Docker.
+	$(BIN)/python -m pytest -m 'compose and not long' tests/compose
+
+test-compose-all: $(VENV)/installed-dev ## ... those that take long too.
+	$(BIN)/python -m pytest -m compose tests/compose
+
 check: lint ## Everything that must hold before a commit: lint, types, layers, SQL, tests with coverage.
 	$(BIN)/python -m pytest --cov --cov-report=term
 
 lint: $(VENV)/installed-dev
-	$(BIN)/ruff format --check src tests bench alembic
-	$(BIN)/ruff check src tests bench alembic
+	$(BIN)/ruff format --check src tests bench alembic docker
+	$(BIN)/ruff check src tests bench alembic docker
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/sqlfluff lint --processes 1 src/sql

@@ -1,12 +1,14 @@
 """Every setting of the platform: addresses, accounts, and the evaluation protocol.
 
 Strongest first: arguments, environment variables, `.recarena/services.json` (the ports that the
-running local services really have), `.env` at the root, defaults.
+running local services really have), `.env` at the root, defaults. A secret may be in a
+file instead, which `POSTGRES_PASSWORD_FILE` names.
 """
 
 import difflib
 import ipaddress
 import json
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Self
@@ -17,8 +19,10 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from core.errors import RecArenaError
 from core.paths import LOCAL_SETTINGS, ROOT
+from core.secret_files import SUFFIX, read_secret_files
 
 DEFAULT_PASSWORD = "recarena"  # noqa: S105 - refused unless everything listens on loopback
+SECRETS = ("postgres_password", "ftp_user_pass", "backend_store_uri")
 Port = int
 MAX_K = 1000  # length of a recommended list
 
@@ -32,6 +36,9 @@ class Settings(BaseSettings):
 
     bind_host: str = "127.0.0.1"
     """Address that the services listen on; anything but loopback needs passwords of your own."""
+    published_host: str | None = None
+    """Address of the host that a container's ports are published on; where it is given, it and not
+    `bind_host`, which is the private network's, tells whether other machines can get in."""
 
     db_host: str = "127.0.0.1"
     """Host of PostgreSQL."""
@@ -105,19 +112,22 @@ class Settings(BaseSettings):
         return (
             init_settings,
             env_settings,
+            lambda: read_secret_files(os.environ, SECRETS),
             lambda: _local_settings(LOCAL_SETTINGS),
             lambda: _file_settings(ROOT / ".env", settings_cls.model_fields),
         )
 
     @model_validator(mode="after")
     def _refuse_default_passwords(self) -> Self:
-        if is_loopback(self.bind_host):
+        name = "BIND_HOST" if self.published_host is None else "PUBLISHED_HOST"
+        host = getattr(self, name.lower())
+        if is_loopback(host):
             return self
-        for name in ("postgres_password", "ftp_user_pass"):
-            if getattr(self, name).get_secret_value() == DEFAULT_PASSWORD:
+        for secret in ("postgres_password", "ftp_user_pass"):
+            if getattr(self, secret).get_secret_value() == DEFAULT_PASSWORD:
                 raise ValueError(
-                    f"BIND_HOST={self.bind_host} lets other machines in, but {name.upper()} is "
-                    f"still the default; set {name.upper()} in .env or listen on 127.0.0.1"
+                    f"{name}={host} lets other machines in, but {secret.upper()} is "
+                    f"still the default; set {secret.upper()} in .env or listen on 127.0.0.1"
                 )
         return self
 
@@ -157,13 +167,15 @@ def _local_settings(file: Path) -> dict[str, Any]:
 
 def _file_settings(file: Path, known: Iterable[str]) -> dict[str, Any]:
     """The settings that an .env file gives a value to, by field name."""
-    values = {name.lower(): value for name, value in dotenv_values(file).items() if value}
-    return {name: values[name] for name in known if name in values}
+    given = dotenv_values(file)
+    values = {name.lower(): value for name, value in given.items() if value}
+    plain = {name: values[name] for name in known if name in values}
+    return plain | read_secret_files(given, SECRETS)
 
 
 def _check_names(file: Path, known: Iterable[str]) -> None:
     """Refuse a misspelt setting; names that resemble none of ours belong to somebody else."""
-    names = list(known)
+    names = [*known, *(secret + SUFFIX for secret in SECRETS)]
     for given in dotenv_values(file):
         if given.lower() in names:
             continue

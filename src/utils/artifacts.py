@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.metadata
+import os
 import pickle
 import platform
 import subprocess
@@ -115,7 +116,14 @@ def write_surroundings(folder: Path) -> None:
 
 
 def git_tags() -> dict[str, str]:
-    """The commit of the code and whether it was changed since; empty outside a checkout."""
+    """The commit of the code and whether it was changed since; empty if nobody knows.
+
+    An image has no checkout; it is told when it is built, as `git describe` says it.
+    """
+    built = os.environ.get("RECARENA_COMMIT")
+    if built:
+        commit, dash, _ = built.partition("-dirty")
+        return {"git_commit": commit, "git_dirty": str(bool(dash)).lower()}
     try:
         commit = _git("rev-parse", "HEAD")
         dirty = bool(_git("status", "--porcelain", "--untracked-files=no"))

@@ -1,5 +1,6 @@
-"""How `mlflow server` is to be run: its command line and environment, and whether it answers."""
+"""How `mlflow server` is to be run; `python -m utils.mlflow_server` becomes it, in a container."""
 
+import os
 import re
 import socket
 import sys
@@ -19,7 +20,9 @@ def mlflow_command(settings: Settings) -> list[str]:
     command = [sys.executable, "-m", "mlflow", "server", "--serve-artifacts"]
     address = ["--host", settings.bind_host, "--port", str(settings.mlflow_tracking_port)]
     # one process is enough for one machine, and each takes 250 MB
-    return [*command, *address, "--workers", "1", "--uvicorn-opts", "--no-access-log"]
+    # asked to end, it does not wait for an upload that takes long
+    uvicorn = "--no-access-log --timeout-graceful-shutdown 1"
+    return [*command, *address, "--workers", "1", "--uvicorn-opts", uvicorn]
 
 
 def mlflow_environment(settings: Settings) -> dict[str, str]:
@@ -79,3 +82,20 @@ def _own_addresses() -> list[str]:
     families = (socket.AF_INET, socket.AF_INET6)
     found = [address for card in psutil.net_if_addrs().values() for address in card]
     return [address.address.split("%")[0] for address in found if address.family in families]
+
+
+def main() -> None:
+    """Become the MLflow server that the settings ask for. A wrong setting ends with status 1."""
+    try:
+        settings = Settings.load()
+        command, environment = mlflow_command(settings), mlflow_environment(settings)
+    except RecArenaError as error:
+        sys.exit(f"error: {error}")
+    # it needs neither our modules, whose names could hide a library's, nor the plain password
+    dropped = {"PYTHONPATH", "FTP_USER_PASS", "FTP_USER_PASS_FILE"}
+    inherited = {name: value for name, value in os.environ.items() if name not in dropped}
+    os.execve(command[0], command, inherited | environment)  # noqa: S606 - no shell is meant
+
+
+if __name__ == "__main__":
+    main()

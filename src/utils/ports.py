@@ -2,6 +2,8 @@
 
 import random
 import socket
+import struct
+from pathlib import Path
 
 from core.errors import RecArenaError
 
@@ -48,3 +50,13 @@ def check_port(host: str, port: int, setting: str) -> None:
             f"port {port} on {host} cannot be used (taken by another program, or not allowed): "
             f"set {setting} to another one, or leave it out for any free one"
         )
+
+
+def gateway(table: Path = Path("/proc/net/route")) -> str | None:
+    """The router of a container's network, from which connections to published ports come."""
+    try:
+        rows = [line.split() for line in table.read_text().splitlines()[1:]]
+    except OSError:
+        return None
+    routes = [row[2] for row in rows if row[1] == "00000000"]
+    return socket.inet_ntoa(struct.pack("=L", int(routes[0], 16))) if routes else None

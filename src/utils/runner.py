@@ -2,7 +2,6 @@
 
 import os
 import resource
-import signal
 import sys
 import tempfile
 import time
@@ -10,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Generic, TypeVar
 
 from core.dataset import Dataset
@@ -30,6 +28,7 @@ from utils.artifacts import (
     write_tables,
 )
 from utils.evaluation import Evaluation, evaluate
+from utils.termination import termination
 from utils.tracking import MlflowTracker, Run, Tracker
 
 P = TypeVar("P", bound=PipelineParams)
@@ -100,7 +99,7 @@ class Pipeline(Generic[P]):
 
         Exits with status 1 and one line for a user's mistake, 130 after Ctrl-C.
         """
-        signal.signal(signal.SIGTERM, _terminate)
+        termination.install()
         try:
             program = f"pipeline_{self.name.lower()}"
             wanted = [(self.params, self.params.model_fields), (Settings, PROTOCOL_OPTIONS)]
@@ -167,11 +166,6 @@ def peak_memory_mib() -> float:
 def _summary(metrics: Mapping[str, float]) -> str:
     shown = ("recall_at_k", "precision_at_k", "ndcg_at_k", "rmse")
     return ", ".join(f"{name} {metrics[name]:.4f}" for name in shown if name in metrics)
-
-
-def _terminate(_signal: int, _frame: FrameType | None) -> None:
-    """End as after Ctrl-C, so that the run is marked KILLED and temporary files go."""
-    sys.exit(128 + signal.SIGTERM)
 
 
 def pipeline_files() -> dict[str, Path]:

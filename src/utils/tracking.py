@@ -1,16 +1,20 @@
 """Where params, metrics and artifacts of a run go: MLflow, through its server's artifact proxy."""
 
 import os
+import re
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from core.dataset import Dataset
 from core.errors import RecArenaError, first_line
 from core.settings import Settings, is_loopback
+from utils import run_end
+from utils.termination import termination
 
 CLIENT_ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",  # the default keeps a dead server's client for minutes
@@ -23,8 +27,11 @@ CLIENT_ENVIRONMENT = {
     "GIT_PYTHON_REFRESH": "quiet",
 }
 CONNECT_SECONDS = 5
+PAUSES = (0.1, 0.3, 0.9)  # seconds, between tries of what another run may have done just now
 CURVE_SECONDS = 5.0  # between two requests that send points of the learning curves
 POINTS_AT_ONCE = 1000  # what MLflow takes in one request
+
+T = TypeVar("T")
 
 
 def prepare_client(settings: Settings) -> None:
@@ -94,7 +101,8 @@ class MlflowTracker:
         self.uri = settings.tracking_uri
         mlflow.set_tracking_uri(self.uri)
         with explained(self.uri):
-            mlflow.set_experiment(settings.experiment_name)
+            experiment = settled(lambda: mlflow.set_experiment(settings.experiment_name))
+            run_end.close_abandoned(experiment.experiment_id)
 
     @contextmanager
     def run(self, name: str, tags: Mapping[str, str], description: str) -> Iterator[Run]:
@@ -106,19 +114,53 @@ class MlflowTracker:
 
         with explained(self.uri):
             begun = mlflow.start_run(
-                run_name=name, tags=dict(tags), description=description, log_system_metrics=True
+                run_name=name,
+                tags={**tags, run_end.ALIVE: run_end.now()},
+                description=description,
+                log_system_metrics=True,
             )
+            run_id = begun.info.run_id
+            termination.last_words = partial(run_end.end, run_id, "KILLED", "terminated", 0)
             try:
-                yield MlflowRun(begun.info.run_id)
+                with run_end.alive(run_id):
+                    yield MlflowRun(run_id)
             except BaseException as error:
-                status = "FAILED" if isinstance(error, Exception) else "KILLED"
-                with suppress(Exception):
-                    why = f"{type(error).__name__}: {reason(error)}"
-                    mlflow.set_tag("failure", why[:500])
-                with suppress(Exception):
-                    mlflow.end_run(status)
+                self._end_badly(run_id, error)
                 raise
+            finally:
+                termination.last_words = lambda: None
+            run_end.end(run_id, "FINISHED", None)
             mlflow.end_run()
+
+    def _end_badly(self, run_id: str, error: BaseException) -> None:
+        """Say of a run why it did not finish; a user who interrupts does not wait for a server."""
+        import mlflow  # noqa: PLC0415
+
+        failed = isinstance(error, Exception)
+        status = "FAILED" if failed else "KILLED"
+        why = f"{type(error).__name__}: {reason(error)}"[:500]
+        with suppress(Exception):
+            run_end.end(run_id, status, why, run_end.PATIENCE_SECONDS if failed else 0)
+        with suppress(Exception):
+            mlflow.end_run(status)
+
+
+def settled(call: Callable[[], T]) -> T:
+    """What a call returns that makes a thing in MLflow unless it is there.
+
+    The server looks and then makes it: of runs that begin at once one can come too late, and
+    finds it when it asks again.
+    """
+    from mlflow.exceptions import MlflowException  # noqa: PLC0415
+
+    for pause in PAUSES:
+        try:
+            return call()
+        except MlflowException as error:
+            if not re.search("unique constraint|already exists", str(error), flags=re.IGNORECASE):
+                raise
+            time.sleep(pause)
+    return call()
 
 
 @contextmanager
@@ -199,7 +241,7 @@ class MlflowRun:
             logged = MetaDataset(  # type: ignore[abstract] # MLflow's own way to use it
                 origin, name=f"{dataset.name} {side}", digest=digest
             )
-            mlflow.log_input(logged, context=context)
+            settled(partial(mlflow.log_input, logged, context=context))
 
     def log_folder(self, folder: Path) -> None:
         """Upload every file below a folder, under its path in it."""

@@ -14,6 +14,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(module, "LOCAL_SETTINGS", tmp_path / "services.json")
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
+        monkeypatch.delenv(f"{name.upper()}_FILE", raising=False)
     return tmp_path
 
 
@@ -33,6 +34,55 @@ def test_default_passwords_are_refused_beyond_loopback(root: Path) -> None:
     with pytest.raises(RecArenaError, match="FTP_USER_PASS is still the default"):
         Settings.load(bind_host="0.0.0.0", postgres_password="of my own")
     Settings.load(bind_host="0.0.0.0", postgres_password="of my own", ftp_user_pass="mine")
+
+
+def test_a_container_is_as_open_as_its_published_ports(root: Path) -> None:
+    Settings.load(bind_host="0.0.0.0", published_host="127.0.0.1")
+    with pytest.raises(RecArenaError, match=r"PUBLISHED_HOST=0\.0\.0\.0 lets other machines in"):
+        Settings.load(bind_host="0.0.0.0", published_host="0.0.0.0")
+    with pytest.raises(RecArenaError, match="PUBLISHED_HOST"):
+        Settings.load(published_host="192.168.1.4")
+
+
+def test_a_secret_may_be_in_a_file(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (root / "secret").write_text(" a secret \r\n")
+    (root / ".env").write_text("POSTGRES_PASSWORD=weaker\nFTP_USER_PASS=plain\n")
+    monkeypatch.setenv("POSTGRES_PASSWORD_FILE", str(root / "secret"))
+    settings = Settings.load()
+    assert settings.postgres_password.get_secret_value() == " a secret "
+    assert settings.ftp_user_pass.get_secret_value() == "plain"
+
+
+def test_the_env_file_may_name_a_file_too(root: Path) -> None:
+    (root / "secret").write_text("s3cret")
+    (root / ".env").write_text(f"FTP_USER_PASS_FILE={root / 'secret'}\n")
+    assert Settings.load().ftp_user_pass.get_secret_value() == "s3cret"
+
+
+@pytest.mark.parametrize(
+    ("content", "more", "message"),
+    [
+        (None, {}, "POSTGRES_PASSWORD_FILE=.*No such file"),
+        ("\n", {}, "POSTGRES_PASSWORD_FILE=.*is empty"),
+        ("file-secret", {"POSTGRES_PASSWORD": "s3cret"}, "are both set; remove one of them"),
+    ],
+)
+def test_a_secret_that_cannot_be_read_is_named(
+    root: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    content: str | None,
+    more: dict[str, str],
+    message: str,
+) -> None:
+    if content is not None:
+        (root / "secret").write_text(content)
+    monkeypatch.setenv("POSTGRES_PASSWORD_FILE", str(root / "secret"))
+    for name, value in more.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(RecArenaError, match=message) as refused:
+        Settings.load()
+    assert "s3cret" not in str(refused.value)
+    assert "file-secret" not in str(refused.value)
 
 
 def test_secrets_never_show(root: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import mlflow
 import numpy as np
 import pytest
+from mlflow.exceptions import MlflowException
 from pyarrow import parquet
 
 from conftest import as_environment
@@ -21,7 +22,7 @@ from table_models import loader, synthetic
 from table_models.datasets import find
 from utils.leaderboard import Entry, arrange, entries
 from utils.ports import free_port
-from utils.tracking import MlflowTracker, reason
+from utils.tracking import MlflowTracker, reason, settled
 
 
 @pytest.fixture(scope="module")
@@ -160,3 +161,19 @@ def test_the_client_is_set_up_before_mlflow_is_imported() -> None:
     assert (
         subprocess.run([sys.executable, "-c", code], env=environment, check=False).returncode == 0
     )
+
+
+def test_what_another_run_made_just_now_is_asked_for_again() -> None:
+    answers = [MlflowException("(sqlite3.IntegrityError) UNIQUE constraint failed: x"), "found"]
+
+    def call() -> object:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    assert settled(call) == "found"
+    answers[:] = [MlflowException("no such thing"), "never asked"]
+    with pytest.raises(MlflowException, match="no such thing"):
+        settled(call)
+    assert answers == ["never asked"]
