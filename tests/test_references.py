@@ -122,6 +122,9 @@ DEFAULTS = [
     ("UMCF", "rmse", 0.9811),
     ("MF", "rmse", 0.9371),
     ("popularity", "ndcg_at_k", 0.0420),
+    ("NMF", "ndcg_at_k", 0.0582),
+    ("IMF", "ndcg_at_k", 0.0669),
+    ("BPR", "ndcg_at_k", 0.0562),
 ]
 
 

@@ -29,8 +29,12 @@ def report(epoch: int, **losses: float) -> None:
 
 
 def epochs(label: str, n: int) -> Iterator[int]:
-    """The epochs 1..n, with progress shown as they pass."""
+    """The epochs 1..n, with progress shown as they pass, also if the loop is left early."""
     with progress(label, n, "epochs") as advance:
         for epoch in range(1, n + 1):
-            yield epoch
+            try:
+                yield epoch
+            except GeneratorExit:  # nobody asks for the next one
+                advance(1)
+                return
             advance(1)

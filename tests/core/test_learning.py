@@ -1,3 +1,5 @@
+import pytest
+
 from core.learning import epochs, listening, report
 
 
@@ -19,3 +21,12 @@ def test_listeners_nest() -> None:
             report(1)
         report(2)
     assert (outer, inner) == ([2], [1])
+
+
+def test_a_loop_that_is_left_early_shows_how_far_it_came(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for epoch in epochs("learning", 8):
+        if epoch == 2:
+            break
+    assert capsys.readouterr().err.startswith("learning: 2 epochs (25%)")

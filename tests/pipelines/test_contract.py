@@ -31,8 +31,8 @@ OTHER_WAYS: dict[str, list[dict[str, Any]]] = {  # beside the default parameters
     "SVD": [{"fill_with_zero": False}, {"fill_with_zero": False, "use_bias": True}],
     "NMF": [{"fill_with_zero": False}],
     "MF": [{"use_bias": False}, {"solver": "surprise"}],
-    "IMF": [],
-    "BPR": [],
+    "IMF": [{"minimum_rating": 0, "minimum_num_rating": 2}],
+    "BPR": [{"verify_negative_samples": False, "minimum_num_rating": 2}],
     "LDA_contents": [],
     "LDA_collaboration": [],
 }

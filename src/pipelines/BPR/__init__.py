@@ -1,0 +1,1 @@
+"""BPR: see model.py."""

@@ -1,0 +1,1 @@
+"""IMF: see model.py."""
