@@ -77,4 +77,31 @@ GRIDS = {
         },
         seeds=2,
     ),
+    "IMF": Grid(
+        "ndcg_at_k",
+        {
+            "factors": [32, 64, 128],
+            "alpha": [0.25, 0.5, 1.0, 2.0],
+            "regularization": [5.0, 10.0, 20.0, 40.0],
+        },
+    ),
+    "BPR": Grid(
+        "ndcg_at_k",
+        {
+            "n_epochs": [20, 40, 60],
+            "learning_rate": [0.02, 0.05, 0.1],
+            "regularization": [0.005, 0.01, 0.02],
+        },
+        seeds=2,
+    ),
+    "LDA_contents": Grid(
+        "ndcg_at_k",
+        {"factors": [20, 50, 100], "alpha": [0.1, 1.0, 3.0], "n_latest": [5, 10, 20]},
+        seeds=2,
+    ),
+    "LDA_collaboration": Grid(
+        "ndcg_at_k",
+        {"factors": [30, 50, 80], "alpha": [0.02, 0.05, 0.1], "eta": [0.1, 0.2, 0.5]},
+        seeds=2,
+    ),
 }

@@ -34,7 +34,7 @@ OTHER_WAYS: dict[str, list[dict[str, Any]]] = {  # beside the default parameters
     "IMF": [{"minimum_rating": 0, "minimum_num_rating": 2}],
     "BPR": [{"verify_negative_samples": False, "minimum_num_rating": 2}],
     "LDA_contents": [],
-    "LDA_collaboration": [],
+    "LDA_collaboration": [{"eta_by_frequency": False, "updates": 1}],
 }
 VARIANTS = [(name, params) for name in PIPELINES for params in ({}, *OTHER_WAYS.get(name, []))]
 DATASETS: dict[str, Callable[[], Dataset]] = {

@@ -1,0 +1,1 @@
+"""LDA_collaboration: see model.py."""

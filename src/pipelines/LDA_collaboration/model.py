@@ -1,0 +1,72 @@
+"""LDA on what users liked: tastes are topics, items are their words."""
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import PositiveFloat
+from scipy.sparse import csr_array
+
+from core.dataset import Dataset
+from core.recommender import Recommender
+from utils.lda import LdaParams, find_topics, top_words
+
+
+class LDACollaborationParams(LdaParams):
+    """Parameters of LDA_collaboration."""
+
+    alpha: PositiveFloat = 0.05
+    """Prior of each topic in a user: small for few topics a user. Gensim's own default is
+    1 / FACTORS."""
+    eta: PositiveFloat = 0.2
+    """Prior of an item in a topic: small for few items a topic. Gensim's own default is
+    1 / FACTORS."""
+    eta_by_frequency: bool = True
+    """Give each item its share of the prior by how many like it, rather than all the same; ETA is
+    the mean then. What a topic says nothing about is ranked by popularity."""
+
+
+class LDACollaboration(Recommender):
+    """A user is a document, the items that the user liked are its words.
+
+    The score of an item is its probability to be the user's next word: the sum over topics of
+    p(topic | user) p(item | topic). Blei, Ng and Jordan, Latent Dirichlet allocation (2003),
+    section 7.3; learned online by gensim (see utils.lda_gensim).
+
+    The vocabulary is the items that somebody liked; all others score 0. A user who liked nothing
+    gets the mean user's topics.
+    """
+
+    def __init__(self, params: LDACollaborationParams) -> None:
+        self.params = params
+
+    def fit(self, dataset: Dataset) -> Self:
+        train = dataset.train
+        liked = train.where(train.ratings >= self.params.minimum_rating)
+        items, words = np.unique(liked.items, return_inverse=True)
+        counts = csr_array(
+            (np.ones(len(liked), np.float32), (liked.users, words)),
+            shape=(liked.n_users, len(items)),
+        )
+        topics = find_topics(counts, self.params, "LDA_collaboration")
+        self.item_topics_ = np.zeros((self.params.factors, liked.n_items), np.float32)
+        self.item_topics_[:, items] = topics.words
+        self.user_topics_ = topics.documents
+        silent = np.diff(counts.indptr) == 0
+        if not silent.all():
+            self.user_topics_[silent] = self.user_topics_[~silent].mean(axis=0)
+        return self
+
+    def score(self, users: NDArray[np.int32]) -> NDArray[np.float32]:
+        return self.user_topics_[users] @ self.item_topics_
+
+    def score_into(self, users: NDArray[np.int32], out: NDArray[np.float32]) -> None:
+        np.matmul(self.user_topics_[users], self.item_topics_, out=out)
+
+    def tables(self, dataset: Dataset) -> Mapping[str, Mapping[str, NDArray[Any]]]:
+        """`topics`: the likeliest items of each topic."""
+        columns = top_words(self.item_topics_)
+        items = columns.pop("word")
+        titles = np.array(dataset.titles, dtype=object)[items]
+        return {"topics": columns | {"movie_id": dataset.item_ids.ids[items], "title": titles}}

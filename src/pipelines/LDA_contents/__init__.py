@@ -1,0 +1,1 @@
+"""LDA_contents: see model.py."""
