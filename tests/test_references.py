@@ -96,6 +96,50 @@ def test_rmse_at_the_same_settings(
     assert np.mean(found) == pytest.approx(expected, abs=0.002)
 
 
+SEEDED: list[tuple[str, dict[str, Any], tuple[float, float, float]]] = [
+    (
+        "IMF",
+        {"factors": 64, "alpha": 5, "regularization": 10},
+        (0.0958, 0.0312, 0.0663),
+    ),
+    (
+        "IMF",
+        {"factors": 64, "alpha": 10, "regularization": 1},
+        (0.0995, 0.0312, 0.0669),
+    ),
+    (
+        "BPR",
+        {"factors": 64, "n_epochs": 100, "learning_rate": 0.02, "regularization": 0.02},
+        (0.0774, 0.0251, 0.0562),
+    ),
+    (
+        "LDA_collaboration",
+        {
+            "factors": 50,
+            "n_epochs": 20,
+            "updates": 1,
+            "alpha": 0.02,
+            "eta": 0.02,
+            "eta_by_frequency": False,
+            "iterations": 50,
+            "gamma_threshold": 0.001,
+        },
+        (0.0769, 0.0244, 0.0521),
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "params", "reference"), SEEDED, ids=str)
+def test_a_reference_run_is_one_of_our_seeds_could_have_given(
+    data: Dataset, name: str, params: dict[str, Any], reference: tuple[float, float, float]
+) -> None:
+    """Within twice the standard deviation over five seeds."""
+    runs = [metrics(data, name, seed=seed, **params) for seed in SEEDS]
+    for metric, expected in zip(RANKING, reference, strict=True):
+        found = [run[metric] for run in runs]
+        assert abs(np.mean(found) - expected) <= 2 * np.std(found, ddof=1), (metric, found)
+
+
 def test_umcf_predicts_what_surprise_does(data: Dataset) -> None:
     """Surprise says .9811; it gives items without a rating the mean of all, we the user's own."""
     train, test = data.train, data.test
@@ -123,8 +167,11 @@ DEFAULTS = [
     ("MF", "rmse", 0.9371),
     ("popularity", "ndcg_at_k", 0.0420),
     ("NMF", "ndcg_at_k", 0.0582),
+    ("SVD", "ndcg_at_k", 0.0685),
     ("IMF", "ndcg_at_k", 0.0669),
     ("BPR", "ndcg_at_k", 0.0562),
+    ("LDA_collaboration", "ndcg_at_k", 0.0521),
+    ("LDA_contents", "recall_at_k", 0.0029 * 2),
 ]
 
 

@@ -63,9 +63,10 @@ GRIDS = {
         "ndcg_at_k",
         {
             "fill_with_zero": [True],
-            "factors": [10, 20, 30, 40, 50],
+            "factors": [20, 30, 40, 50],
             "n_epochs": [50, 100, 200],
         },
+        seeds=3,
     ),
     "MF": Grid(
         "rmse",
@@ -94,14 +95,6 @@ GRIDS = {
         },
         seeds=2,
     ),
-    "LDA_contents": Grid(
-        "ndcg_at_k",
-        {"factors": [20, 50, 100], "alpha": [0.1, 1.0, 3.0], "n_latest": [5, 10, 20]},
-        seeds=2,
-    ),
-    "LDA_collaboration": Grid(
-        "ndcg_at_k",
-        {"factors": [30, 50, 80], "alpha": [0.02, 0.05, 0.1], "eta": [0.1, 0.2, 0.5]},
-        seeds=2,
-    ),
+    "LDA_contents": Grid("ndcg_at_k", {"factors": [20, 50, 100], "n_latest": [5, 10, 20]}),
+    "LDA_collaboration": Grid("ndcg_at_k", {"factors": [30, 50, 80], "eta": [0.1, 0.2, 0.5]}),
 }

@@ -26,13 +26,13 @@ Pair = tuple[NDArray[np.float32], NDArray[np.float32]]
 class IMFParams(PipelineParams):
     """Parameters of IMF."""
 
-    factors: PositiveInt = 64
+    factors: PositiveInt = 128
     """Factors of each user and item."""
     n_epochs: PositiveInt = 15
     """Epochs; each solves for the users, then for the items."""
-    alpha: float = Field(0.5, gt=0, le=1e6)
+    alpha: float = Field(0.25, gt=0, le=1e6)
     """Confidence in a liked item is 1 + alpha * stars; in any other it is 1."""
-    regularization: float = Field(20.0, ge=0, le=1e6)
+    regularization: float = Field(10.0, ge=0, le=1e6)
     """Weight of the squared factors in the loss."""
     minimum_rating: float = 4.0
     """Stars from which a train rating counts as liked; only those are learned from."""

@@ -21,7 +21,7 @@ class NMFParams(PipelineParams):
     fill_with_zero: bool = True
     """Take a missing rating for 0: the ranking is far better for it, but scores are no stars
     then, so there is no RMSE. Otherwise only what was rated is factorised."""
-    n_epochs: PositiveInt = 50
+    n_epochs: PositiveInt = 200
     """Most epochs."""
     tolerance: float = Field(1e-6, ge=0)
     """Stop when an epoch changes the loss by less than this; 0 makes all epochs."""
