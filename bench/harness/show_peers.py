@@ -3,7 +3,7 @@
 import statistics
 from typing import Any
 
-from harness.comparisons import RULES
+from harness.comparisons import RULES, TOPICS
 from harness.goals import Goal, below, beside_peer
 from harness.tables import Runs, entrant, finished, peaks, seconds, table
 
@@ -174,13 +174,14 @@ def topics(data: dict[str, Any]) -> Section:
     goal = beside_peer(
         "topics",
         "LDA, 50 topics, one pass and all users' topics, gensim used naively",
-        seconds(ours, "fit passes=1"),
+        seconds(ours, f"fit {TOPICS}"),
         seconds(theirs, "pass", "inference"),
         None,
     )
     return [goal], [
         "gensim: `LdaModel` on lists of tuples, without estimates of perplexity, then `inference` "
-        "of all documents; the making of the lists is listed and not counted.",
+        "of all documents; the making of the lists is listed and not counted. Ours, which keeps "
+        "gensim's updates and compiles its steps, at gensim's settings of them, and at its own.",
         "",
         *entrants_table(data),
     ]
