@@ -133,11 +133,11 @@ SEEDED: list[tuple[str, dict[str, Any], tuple[float, float, float]]] = [
 def test_a_reference_run_is_one_of_our_seeds_could_have_given(
     data: Dataset, name: str, params: dict[str, Any], reference: tuple[float, float, float]
 ) -> None:
-    """Within twice the standard deviation over five seeds."""
+    """Within twice the spread (largest minus smallest) over five seeds."""
     runs = [metrics(data, name, seed=seed, **params) for seed in SEEDS]
     for metric, expected in zip(RANKING, reference, strict=True):
         found = [run[metric] for run in runs]
-        assert abs(np.mean(found) - expected) <= 2 * np.std(found, ddof=1), (metric, found)
+        assert abs(np.mean(found) - expected) <= 2 * np.ptp(found), (metric, found)
 
 
 def test_umcf_predicts_what_surprise_does(data: Dataset) -> None:
@@ -179,5 +179,7 @@ DEFAULTS = [
 def test_defaults_are_as_good_as_the_reference(
     data: Dataset, name: str, metric: str, reference: float
 ) -> None:
-    found = metrics(data, name)[metric]
+    """Mean over the seeds, where there is a seed."""
+    seeds = [{"seed": seed} for seed in SEEDS] if name in ("NMF", "IMF", "BPR") else [{}]
+    found = np.mean([metrics(data, name, **seed)[metric] for seed in seeds])
     assert found <= reference if metric == "rmse" else found >= reference - DIGITS

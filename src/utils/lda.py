@@ -106,11 +106,11 @@ def find_topics(counts: "csr_array[np.float32]", params: LdaParams, label: str) 
 
 
 def _word_prior(counts: "csr_array[np.float32]", params: LdaParams) -> F32:
-    """The prior of each word in a topic; every word must occur."""
+    """The prior of each word in a topic; one that never occurs counts as if it did once."""
     n_words = counts.shape[1]
     if not params.eta_by_frequency:
         return np.full(n_words, params.eta, np.float32)
-    frequency = np.bincount(counts.indices, counts.data, minlength=n_words)
+    frequency = np.maximum(np.bincount(counts.indices, counts.data, minlength=n_words), 1)
     return (params.eta * frequency / frequency.mean()).astype(np.float32)
 
 

@@ -33,8 +33,8 @@ OTHER_WAYS: dict[str, list[dict[str, Any]]] = {  # beside the default parameters
     "MF": [{"use_bias": False}, {"solver": "surprise"}],
     "IMF": [{"minimum_rating": 0, "minimum_num_rating": 2}],
     "BPR": [{"verify_negative_samples": False, "minimum_num_rating": 2}],
-    "LDA_contents": [],
-    "LDA_collaboration": [{"eta_by_frequency": False, "updates": 1}],
+    "LDA_contents": [{"n_epochs": 2, "minimum_items": 50, "eta_by_frequency": True}],
+    "LDA_collaboration": [{"n_epochs": 2, "updates": 1, "factors": 3, "eta_by_frequency": False}],
 }
 VARIANTS = [(name, params) for name in PIPELINES for params in ({}, *OTHER_WAYS.get(name, []))]
 DATASETS: dict[str, Callable[[], Dataset]] = {

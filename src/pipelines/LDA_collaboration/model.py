@@ -5,7 +5,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import PositiveFloat
+from pydantic import PositiveFloat, PositiveInt
 from scipy.sparse import csr_array
 
 from core.dataset import Dataset
@@ -16,6 +16,8 @@ from utils.lda import LdaParams, find_topics, top_words
 class LDACollaborationParams(LdaParams):
     """Parameters of LDA_collaboration."""
 
+    factors: PositiveInt = 80
+    """Topics."""
     alpha: PositiveFloat = 0.05
     """Prior of each topic in a user: small for few topics a user. Gensim's own default is
     1 / FACTORS."""
@@ -34,8 +36,8 @@ class LDACollaboration(Recommender):
     p(topic | user) p(item | topic). Blei, Ng and Jordan, Latent Dirichlet allocation (2003),
     section 7.3; learned online by gensim (see utils.lda_gensim).
 
-    The vocabulary is the items that somebody liked; all others score 0. A user who liked nothing
-    gets the mean user's topics.
+    With ETA_BY_FREQUENCY, items that nobody liked are no words and score 0. A user who liked
+    nothing gets the mean user's topics.
     """
 
     def __init__(self, params: LDACollaborationParams) -> None:
@@ -44,7 +46,9 @@ class LDACollaboration(Recommender):
     def fit(self, dataset: Dataset) -> Self:
         train = dataset.train
         liked = train.where(train.ratings >= self.params.minimum_rating)
-        items, words = np.unique(liked.items, return_inverse=True)
+        # by frequency, an item that nobody liked has no prior, and so is no word
+        items = np.unique(liked.items) if self.params.eta_by_frequency else np.arange(train.n_items)
+        words = np.searchsorted(items, liked.items)
         counts = csr_array(
             (np.ones(len(liked), np.float32), (liked.users, words)),
             shape=(liked.n_users, len(items)),

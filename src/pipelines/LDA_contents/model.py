@@ -17,10 +17,12 @@ from utils.lda import LdaParams, find_topics, top_words
 class LDAContentsParams(LdaParams):
     """Parameters of LDA_contents."""
 
+    factors: PositiveInt = 100
+    """Topics."""
     alpha: PositiveFloat = 1.0
     """Prior of each topic in an item: the larger, the more words it takes to place an item, so
     that items that little is known of do not come first. Gensim's own default is 1 / FACTORS."""
-    n_latest: PositiveInt = 10
+    n_latest: PositiveInt = 20
     """Newest liked items that a user's topics are the mean of."""
     minimum_items: PositiveInt = 2
     """Items that a word must occur in to be used."""
