@@ -25,8 +25,6 @@ def fresh(
     """A stack of which nothing exists but images, and a `docker-compose` on the path."""
     folder = tmp_path_factory.mktemp("commands")
     stack = Stack.make(f"{empty_stack.name}-readme", folder / "recarena", empty_stack.command)
-    (stack.folder / "data" / dataset.name).symlink_to("missing")
-    (stack.folder / "data" / dataset.name).unlink()
     subprocess.run(["cp", "-rL", dataset, stack.folder / "data" / dataset.name], check=True)
     program = folder / "bin/docker-compose"
     program.parent.mkdir()
