@@ -39,4 +39,4 @@ for service in $(compose --profile pipelines config --services | grep '^pipeline
     run "$service"
 done
 tool leaderboard --dataset "$DATASET"
-echo "MLflow UI: http://$(compose port mlflow-server "${MLFLOW_TRACKING_PORT:-5001}") (stop everything with \`docker-compose down\`)"
+echo "MLflow UI: http://$(compose port mlflow-server "${MLFLOW_TRACKING_PORT:-5001}") (stop it with \`docker-compose down\`)"

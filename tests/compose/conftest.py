@@ -103,7 +103,7 @@ def stack(empty_stack: Stack, dataset: Path) -> Stack:
     """The stack with its services up and the data set loaded."""
     shutil.copytree(dataset, empty_stack.folder / "data" / dataset.name)
     empty_stack.settings["DATASET"] = dataset.name
-    empty_stack("up", "-d")
+    empty_stack.settle()
     empty_stack("run", "--rm", "-T", "load")
     return empty_stack
 

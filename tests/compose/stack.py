@@ -4,12 +4,14 @@ import json
 import os
 import shutil
 import subprocess
+import time
 import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from utils.ports import free_port
+from utils.ports import can_bind, free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 NOT_COPIED = (".git", ".venv", ".recarena", "__pycache__", ".*_cache", ".work", "data", "secrets")
@@ -20,14 +22,8 @@ def first_passive_port() -> int:
     """The first of ten ports that look free."""
     while True:
         first = free_port("127.0.0.1")
-        if first < 28900 and all(_is_free(port) for port in range(first, first + 10)):
+        if all(can_bind("127.0.0.1", port) for port in range(first, first + 10)):
             return first
-
-
-def _is_free(port: int) -> bool:
-    from utils.ports import can_bind  # noqa: PLC0415
-
-    return can_bind("127.0.0.1", port)
 
 
 @dataclass
@@ -44,14 +40,18 @@ class Stack:
         """A stack that does not run yet, in a copy of the project."""
         shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(*NOT_COPIED))
         (folder / "data").mkdir()
+        return cls(name, folder, command, cls.ports())
+
+    @staticmethod
+    def ports() -> dict[str, str]:
+        """Settings that say which ports to publish; they were free just now."""
         passive = first_passive_port()
-        ports = {
+        return {
             "DB_PORT": str(free_port("127.0.0.1")),
             "FTP_PORT": str(free_port("127.0.0.1")),
             "FTP_PASSIVE_PORTS": f"{passive}-{passive + 9}",
             "MLFLOW_TRACKING_PORT": str(free_port("127.0.0.1")),
         }
-        return cls(name, folder, command, ports)
 
     def environment(self, **more: str) -> dict[str, str]:
         """The environment of a command: this stack's settings and nobody else's."""
@@ -96,12 +96,25 @@ class Stack:
 
     def container(self, service: str) -> str:
         """The id of a service's only container, whether it runs or not."""
-        (found,) = self("ps", "--all", "--quiet", service).stdout.split()
+        # Compose 1 lists stopped ones without being asked, where --quiet is given
+        more = [] if "compose-1.29" in self.command[0] else ["--all"]
+        (found,) = self("ps", *more, "--quiet", service).stdout.split()
         return found
 
     def state(self, service: str) -> dict[str, Any]:
         """What the engine says about a service's container."""
         found: dict[str, Any] = json.loads(docker("inspect", self.container(service)))[0]
+        return found
+
+    def settle(self) -> None:
+        """Return when the services are up and healthy."""
+        self("up", "-d")
+        for service in ("db", "ftp-server", "mlflow-server"):
+            eventually(lambda name=service: self.health(name) == "healthy")
+
+    def health(self, service: str) -> str:
+        """What the engine found when it last asked a service's container."""
+        found: str = self.state(service)["State"]["Health"]["Status"]
         return found
 
     def sql(self, query: str) -> str:
@@ -139,6 +152,14 @@ class Stack:
         return {name: int(size) for name, size in rows}
 
 
+def eventually(holds: Callable[[], object], seconds: float = 180) -> None:
+    """Wait until something holds."""
+    until = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < until, "it never came to that"
+        time.sleep(0.2)
+
+
 def _plain(run: dict[str, Any]) -> dict[str, Any]:
     data, info = run["data"], run["info"]
     plain = {
@@ -152,4 +173,5 @@ def docker(*args: str, check: bool = True) -> str:
     """What a command of the engine prints."""
     done = subprocess.run(["docker", *args], capture_output=True, text=True, check=False)
     assert not check or done.returncode == 0, f"{args}\n{done.stderr}"
-    return done.stdout.strip()
+    both = done.stdout + done.stderr if args[0] == "logs" else done.stdout
+    return both.strip()

@@ -5,7 +5,7 @@ import io
 import pickle
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,31 +13,12 @@ from typing import Any
 import pytest
 
 from compose.conftest import wipe
-from compose.stack import Stack, docker
+from compose.stack import Stack, docker, eventually
 from table_models import synthetic
 from utils.run_end import ABANDONED, SILENT_SECONDS
 
 pytestmark = pytest.mark.compose
 ENDED = ("FINISHED", "FAILED")
-
-
-def eventually(holds: Callable[[], object], seconds: float = 180) -> None:
-    until = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < until, "it never came to that"
-        time.sleep(0.2)
-
-
-def all_is_well(stack: Stack) -> None:
-    """Have the services up and healthy again."""
-    stack("up", "-d")
-    for service in ("db", "ftp-server", "mlflow-server"):
-        eventually(lambda name=service: health(stack, name) == "healthy")
-
-
-def health(stack: Stack, service: str) -> str:
-    found: str = stack.state(service)["State"]["Health"]["Status"]
-    return found
 
 
 @contextmanager
@@ -87,7 +68,7 @@ def test_a_wrong_password(stack: Stack) -> None:
     up = ("--profile", "pipeline_random", "up", "-d", "pipeline_random")
     done = stack(*up, check=False, POSTGRES_PASSWORD="wrong")
     said = docker("logs", stack.container("migrate"))
-    all_is_well(stack)
+    stack.settle()
     assert done.returncode != 0
     assert "migrate" in done.stderr
     assert "refuses user recarena: check POSTGRES_USER and its password" in said.splitlines()[-1]
@@ -113,7 +94,7 @@ def test_the_store_is_killed_in_the_middle_of_a_run(stack: Stack) -> None:
         docker("kill", stack.container("ftp-server"))
     status = docker("wait", container)
     said = docker("logs", container).splitlines()[-1]
-    all_is_well(stack)
+    stack.settle()
     run = newest(stack)
     assert (run["status"], status) == ("FAILED", "1")
     assert "the FTP server may be down" in run["tags"]["failure"]
@@ -131,7 +112,7 @@ def test_a_service_is_killed_and_comes_back(stack: Stack, service: str, seconds:
     time.sleep(seconds)
     stack("up", "-d", "--no-deps", service)
     status = docker("wait", container)
-    all_is_well(stack)
+    stack.settle()
     run = newest(stack)
     assert run["status"] in ENDED, docker("logs", container)
     assert (status == "0") == (run["status"] == "FINISHED"), docker("logs", container)
@@ -146,7 +127,7 @@ def test_the_database_is_gone_when_a_run_reads(stack: Stack) -> None:
     stack("run", "--rm", "-T", "migrate")
     docker("kill", stack.container("db"))
     done = stack("run", "--rm", "-T", "--no-deps", "pipeline_random", check=False)
-    all_is_well(stack)
+    stack.settle()
     assert done.returncode == 1
     assert "does not answer" in done.stderr
     next_run_works(stack)
@@ -186,7 +167,7 @@ def test_the_database_is_killed_while_it_is_loaded(stack: Stack) -> None:
     eventually(lambda: stack.sql(copying) != "0")
     docker("kill", stack.container("db"))
     said, _ = loading.communicate(timeout=120)
-    all_is_well(stack)
+    stack.settle()
     assert loading.returncode != 0
     assert "the database went away while loading" in said, said
     assert "Traceback" not in said
