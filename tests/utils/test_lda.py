@@ -76,7 +76,7 @@ def test_inference_is_gensims(options: dict[str, Any]) -> None:
 def test_bound_is_gensims() -> None:
     counts = corpus()
     gensim, ours = both(counts, num_topics=7)
-    ours.sync_state()  # as after an update: gensim's first topics lack the prior, its bound does not
+    ours.sync_state()  # as after an update: gensim's first topics lack the prior, unlike its bound
     gamma, _ = ours.inference(range(counts.shape[0]))
     rows = gamma[:, None]  # gensim takes a document's gamma as a matrix of one row
     expected = gensim.bound(as_lists(counts), gamma=rows) / counts.sum()
