@@ -17,6 +17,10 @@ COMMANDS = [
     for block in re.findall(r"```sh\n(.*?)```", README, flags=re.DOTALL)
     for line in block.splitlines()
 ]
+AGAIN = (  # what a second `make demo` does before it runs every recommender again
+    'python -c "import cli; from core.settings import Settings; '
+    'cli.prepare(Settings.load(), None, None)"'
+)
 ELSEWHERE = {"make test": "it is what runs this"}
 
 
@@ -37,7 +41,7 @@ def test_there_are_commands() -> None:
 
 
 @pytest.mark.skipif(not (BIN / "recarena").exists(), reason="the project is not installed")
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_every_command_works(project: Path) -> None:
     data = real_data()
     name = "ml-latest-small" if data else "synthetic"
@@ -51,7 +55,7 @@ def test_every_command_works(project: Path) -> None:
         if line == "make demo":
             assert "MLflow UI: http://127.0.0.1:" in done.stdout
             assert all(one in done.stdout for one in ("SVD", "popularity", "random")), done.stdout
-            assert call(project, "make demo").stdout.count("loaded already") == 1
+            assert call(project, AGAIN).stdout.count("loaded already") == 1
         if line.endswith("--format json"):
             check_leaderboard(done.stdout, real=data is not None)
     services = call(project, "recarena status")

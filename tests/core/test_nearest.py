@@ -1,10 +1,11 @@
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.nearest import nearest
 
 
+@settings(deadline=None)  # the first example compiles
 @given(st.lists(st.integers(-3, 6), max_size=40), st.integers(1, 12))
 def test_equal_to_sorting(values: list[int], k: int) -> None:
     places, kept = np.full(k, -1, np.int32), np.zeros(k)

@@ -46,7 +46,7 @@ def run(settings: Settings, name: str, *args: str) -> subprocess.CompletedProces
 @pytest.fixture(scope="module")
 def svd_run(loaded: Settings) -> Entry:
     """A finished run of SVD."""
-    done = run(loaded, "SVD", "--factors", "7")
+    done = run(loaded, "SVD", "--factors", "7", "--fill-with-zero", "false")
     assert done.returncode == 0, done.stderr
     (found,) = (one for one in entries(loaded, "synthetic") if one.params["factors"] == "7")
     return found
@@ -78,6 +78,19 @@ def test_its_files_are_on_the_ftp_server_and_tell_its_numbers(
     recall = np.mean(per_user["recall_at_k"].to_numpy())
     assert recall == pytest.approx(svd_run.metrics["recall_at_k"], abs=1e-12)
     assert "mlflow==" in (folder / "environment.txt").read_text()
+
+
+def test_learning_curves_and_tables_are_in_the_run(loaded: Settings) -> None:
+    for name, *args in (("MF", "--n-epochs", "3"), ("association", "--min-support", "0.02")):
+        done = run(loaded, name, *args)
+        assert done.returncode == 0, done.stderr
+    by_name = {one.pipeline: one.run_id for one in entries(loaded, "synthetic")}
+    client = mlflow.MlflowClient(loaded.tracking_uri)
+    curve = client.get_metric_history(by_name["MF"], "learning/train_rmse")
+    assert [point.step for point in curve] == [1, 2, 3]
+    assert curve[0].value > curve[2].value > 0
+    tables = client.list_artifacts(by_name["association"], "tables")
+    assert [one.path for one in tables] == ["tables/rules.csv", "tables/rules.parquet"]
 
 
 def test_no_secret_is_in_the_run(svd_run: Entry, loaded: Settings) -> None:
