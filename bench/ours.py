@@ -9,7 +9,6 @@ every process but the first of an installation.
 """
 
 import sys
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from core.recommender import RatingPredictor, Recommender
 from harness.data import FACTORS, load
 from peers.timing import Timing
 from utils.evaluation import evaluate, predict_test
+from utils.runner import load_pipeline
 
 K = 10
 
@@ -107,7 +107,7 @@ def judged(timing: Timing, model: Recommender, dataset: Dataset) -> dict[str, An
 
 def fit(timing: Timing, file: Path, name: str, settings: list[str]) -> None:
     """A pipeline's own work without database and MLflow, once for each of the settings."""
-    pipeline = import_module(f"pipelines.{name}.pipeline_{name.lower()}").pipeline
+    pipeline = load_pipeline(name)
     dataset = load(file)
     tables: dict[str, int] = {}
     for setting in settings or [""]:

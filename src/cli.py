@@ -28,7 +28,12 @@ from utils import answer_output, local_services, new_recommender
 from utils import doctor as checkup
 from utils.asking import ask
 from utils.leaderboard import Entry, entries
-from utils.runner import child_environment, pipeline_files
+from utils.runner import (
+    child_environment,
+    load_pipeline,
+    pipeline_files,
+    pipeline_module,
+)
 
 app = typer.Typer(
     help="Which recommender is best on my data, and can I believe it?",
@@ -168,7 +173,7 @@ def run_pipelines(names: Sequence[str], dataset: str | None, assignments: Sequen
     for name, args in commands.items():
         if dataset:
             args += ["--dataset", dataset]
-        if _call(_module(chosen[name]), args):
+        if _call(pipeline_module(chosen[name]), args):
             failed.append(name)
     if failed:
         raise RecArenaError(f"{len(failed)} of {len(commands)} failed: {', '.join(failed)}")
@@ -188,13 +193,11 @@ def chosen_pipelines(names: Sequence[str]) -> dict[str, Path]:
 
 def pipeline_args(script: Path, assignments: Sequence[str]) -> list[str]:
     """The assignments that this recommender has a parameter for, as its command line takes them."""
-    from importlib import import_module  # noqa: PLC0415
-
-    module = import_module(_module(script))
+    known = load_pipeline(script.parent.name).params.model_fields
     args = []
     for assignment in assignments:
         option, value = _option(assignment)
-        if option.removeprefix("--").replace("-", "_") in module.pipeline.params.model_fields:
+        if option.removeprefix("--").replace("-", "_") in known:
             args += [option, value]
     return args
 
@@ -204,10 +207,6 @@ def _option(assignment: str) -> tuple[str, str]:
     if not (key and equals):
         raise RecArenaError(f"--set {assignment}: write it as KEY=VALUE, e.g. factors=50")
     return f"--{key.lower().replace('_', '-')}", value
-
-
-def _module(script: Path) -> str:
-    return f"pipelines.{script.parent.name}.{script.stem}"
 
 
 def _call(module: str, args: Sequence[str]) -> int:

@@ -5,7 +5,6 @@ gensim and scikit-surprise, under the default protocol.
 """
 
 from collections.abc import Iterator
-from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -23,7 +22,7 @@ from table_models import loader
 from table_models.datasets import find
 from utils.evaluation import evaluate
 from utils.local_postgres import LocalPostgres
-from utils.runner import pipeline_files
+from utils.runner import load_pipeline
 
 PROTOCOL = EvaluationProtocol("ml-latest-small")
 RANKING = ("recall_at_k", "precision_at_k", "ndcg_at_k")
@@ -43,7 +42,7 @@ def data(postgres_server: LocalPostgres) -> Iterator[Dataset]:
 
 
 def metrics(data: Dataset, name: str, **params: Any) -> dict[str, float]:
-    pipeline = import_module(f"pipelines.{name}.{pipeline_files()[name].stem}").pipeline
+    pipeline = load_pipeline(name)
     return evaluate(
         pipeline.recommender(pipeline.params(**params)).fit(data), data, PROTOCOL
     ).metrics

@@ -1,13 +1,12 @@
 """The default parameters are those that were chosen, and documented so."""
 
 import json
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from utils.runner import pipeline_files
+from utils.runner import load_pipeline
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS: dict[str, Any] = json.loads((ROOT / "bench/tuning/results.json").read_text())
@@ -15,7 +14,7 @@ RESULTS: dict[str, Any] = json.loads((ROOT / "bench/tuning/results.json").read_t
 
 @pytest.mark.parametrize("name", RESULTS)
 def test_defaults_are_the_chosen_parameters(name: str) -> None:
-    pipeline = import_module(f"pipelines.{name}.{pipeline_files()[name].stem}").pipeline
+    pipeline = load_pipeline(name)
     defaults = pipeline.params().model_dump()
     chosen = RESULTS[name]["chosen"]
     assert {key: defaults[key] for key in chosen} == chosen

@@ -16,7 +16,6 @@ import argparse
 import json
 import time
 from dataclasses import asdict, dataclass
-from importlib import import_module
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -31,7 +30,7 @@ from core.protocol import EvaluationProtocol
 from core.settings import Settings
 from datareader.reader import choose_dataset, read_dataset
 from utils.evaluation import evaluate
-from utils.runner import pipeline_files
+from utils.runner import load_pipeline
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results.json"
@@ -78,7 +77,7 @@ def windows(settings: Settings) -> list[tuple[Dataset, EvaluationProtocol]]:
 
 def try_out(name: str, grid: Grid, data: list[tuple[Dataset, EvaluationProtocol]]) -> Choice:
     """Every candidate of a recommender on every window and seed."""
-    pipeline = import_module(f"pipelines.{name}.{pipeline_files()[name].stem}").pipeline
+    pipeline = load_pipeline(name)
     seeded = "seed" in pipeline.params.model_fields
     tried = []
     with progress(f"tuning {name}", len(grid.candidates), "candidates") as advance:

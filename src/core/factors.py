@@ -2,6 +2,7 @@
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from core.biases import Biases
 from core.recommender import RatingPredictor, Recommender
@@ -15,6 +16,17 @@ class FactorModel(Recommender):
     def _set_factors(self, users: Matrix, items: Matrix) -> None:
         self.user_factors_ = np.ascontiguousarray(users, dtype=np.float32)
         self.item_factors_ = np.ascontiguousarray(items, dtype=np.float32)
+
+    def _set_factors_or_popular(
+        self, users: Matrix, items: Matrix, ratings: "csr_array[np.float32]"
+    ) -> None:
+        """Set factors of users and items; users without a row of `ratings` get the popular items.
+
+        These are the items with most stored ratings.
+        """
+        known = np.diff(ratings.indptr) > 0
+        counts = np.bincount(ratings.indices, minlength=ratings.shape[1])
+        self._set_factors(*or_popular(users, items, known, counts))
 
     def score(self, users: NDArray[np.int32]) -> NDArray[np.float32]:
         return self.user_factors_[users] @ self.item_factors_

@@ -8,8 +8,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from core.dataset import Dataset
 from core.errors import RecArenaError
@@ -172,6 +173,17 @@ def pipeline_files() -> dict[str, Path]:
     """Every recommender's name and script, found in the folders of `src/pipelines`."""
     folder = Path(__file__).resolve().parents[1] / "pipelines"
     return {file.parent.name: file for file in sorted(folder.glob("*/pipeline_*.py"))}
+
+
+def pipeline_module(script: Path) -> str:
+    """The name by which a recommender's script is imported, or run with `python -m`."""
+    return f"pipelines.{script.parent.name}.{script.stem}"
+
+
+def load_pipeline(name: str) -> Pipeline[Any]:
+    """The recommender of this name, ready to be run. Raises KeyError if there is none."""
+    pipeline: Pipeline[Any] = import_module(pipeline_module(pipeline_files()[name])).pipeline
+    return pipeline
 
 
 def child_environment() -> dict[str, str]:

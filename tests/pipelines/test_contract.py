@@ -3,7 +3,6 @@
 import dataclasses
 import pickle
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +14,9 @@ from core.dataset import Dataset
 from core.protocol import EvaluationProtocol
 from core.recommender import NO_ITEM, RatingPredictor, Recommender
 from utils.evaluation import evaluate
-from utils.runner import Pipeline, pipeline_files
+from utils.runner import Pipeline, load_pipeline, pipeline_files
 
-PIPELINES: dict[str, Pipeline[Any]] = {
-    name: import_module(f"pipelines.{name}.{file.stem}").pipeline
-    for name, file in pipeline_files().items()
-}
+PIPELINES: dict[str, Pipeline[Any]] = {name: load_pipeline(name) for name in pipeline_files()}
 OTHER_WAYS: dict[str, list[dict[str, Any]]] = {  # beside the default parameters
     "popularity": [{"ranking": "mean", "threshold": 2}],
     "association": [

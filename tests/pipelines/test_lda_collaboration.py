@@ -11,7 +11,7 @@ def test_scores_are_topics_of_the_user_times_items_of_the_topics() -> None:
     model = LDACollaboration(LDACollaborationParams(factors=5)).fit(data)
     everybody = np.arange(len(data.user_ids), dtype=np.int32)
     scores = model.score(everybody)
-    np.testing.assert_allclose(scores, model.user_topics_ @ model.item_topics_, rtol=1e-5)
+    np.testing.assert_allclose(scores, model.user_factors_ @ model.item_factors_, rtol=1e-5)
     np.testing.assert_allclose(scores.sum(axis=1), 1, rtol=1e-4)  # of a distribution over items
 
 
@@ -31,8 +31,8 @@ def test_users_of_one_taste_share_topics_that_hold_their_items() -> None:
 def test_who_liked_nothing_gets_the_mean_users_topics() -> None:
     data = cold()  # users 2 and 3 have no train rating
     model = LDACollaboration(LDACollaborationParams(minimum_rating=2.5)).fit(data)
-    mean = model.user_topics_[:2].mean(axis=0)
-    np.testing.assert_allclose(model.user_topics_[[2, 3]], [mean, mean], rtol=1e-6)
+    mean = model.user_factors_[:2].mean(axis=0)
+    np.testing.assert_allclose(model.user_factors_[[2, 3]], [mean, mean], rtol=1e-6)
     scores = model.score(np.array([2], np.int32))[0]
     assert scores[0] == scores.max()  # the one item that both like
     assert (scores[[3, 4, 5]] == 0).all()  # nobody likes them
@@ -41,7 +41,7 @@ def test_who_liked_nothing_gets_the_mean_users_topics() -> None:
 def test_only_liked_items_are_words() -> None:
     data = dataset([(0, 0, 5.0), (0, 1, 3.5), (1, 2, 4.0)], [], 2, 4)
     model = LDACollaboration(LDACollaborationParams()).fit(data)
-    assert (model.item_topics_ > 0).all(axis=0).tolist() == [True, False, True, False]
+    assert (model.item_factors_ > 0).all(axis=0).tolist() == [True, False, True, False]
     strict = LDACollaboration(LDACollaborationParams(minimum_rating=5.5)).fit(data)
     assert strict.score(np.array([0, 1], np.int32)).tolist() == [[0.0] * 4] * 2
 

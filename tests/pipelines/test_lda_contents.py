@@ -39,12 +39,12 @@ def test_a_user_is_the_mean_of_the_newest_liked_items() -> None:
     for user in range(30):
         mine = np.flatnonzero((train.users == user) & (train.ratings >= 4))
         latest = train.items[mine[np.argsort(train.timestamps[mine])[-3:]]]
-        topics = model.items_[latest, :-1]
+        topics = model.item_factors_.T[latest, :-1]
         expected = topics.mean(axis=0) if len(latest) else np.zeros(4)
-        np.testing.assert_allclose(model.users_[user, :-1], expected, rtol=1e-5)
+        np.testing.assert_allclose(model.user_factors_[user, :-1], expected, rtol=1e-5)
         scores = model.score(np.array([user], np.int32))[0]
         if len(latest):
-            np.testing.assert_allclose(scores, model.items_[:, :-1] @ expected, rtol=1e-5)
+            np.testing.assert_allclose(scores, model.item_factors_.T[:, :-1] @ expected, rtol=1e-5)
 
 
 def test_topics_hold_words_that_go_together() -> None:

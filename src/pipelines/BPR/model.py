@@ -11,7 +11,7 @@ from scipy.sparse import csr_array, csr_matrix
 
 from core.dataset import Dataset
 from core.errors import RecArenaError
-from core.factors import FactorModel, or_popular
+from core.factors import FactorModel
 from core.learning import epochs, report
 from core.liked import liked
 from core.params import PipelineParams
@@ -61,9 +61,7 @@ class BPR(FactorModel):
             dataset.train.matrix, self.params.minimum_rating, self.params.minimum_num_rating
         )
         users, items = factorise(likes, self.params)
-        known = np.diff(likes.indptr) > 0
-        counts = np.bincount(likes.indices, minlength=likes.shape[1])
-        self._set_factors(*or_popular(users, items.T, known, counts))
+        self._set_factors_or_popular(users, items.T, likes)
         return self
 
 

@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from core.dataset import Dataset
 from core.errors import RecArenaError
-from core.factors import FactorModel, or_popular
+from core.factors import FactorModel
 from core.learning import report
 from core.liked import liked
 from core.params import PipelineParams
@@ -58,9 +58,7 @@ class IMF(FactorModel):
             dataset.train.matrix, self.params.minimum_rating, self.params.minimum_num_rating
         )
         users, items = factorise(likes, self.params, os.cpu_count() or 1)
-        known = np.diff(likes.indptr) > 0
-        counts = np.bincount(likes.indices, minlength=likes.shape[1])
-        self._set_factors(*or_popular(users, items.T, known, counts))
+        self._set_factors_or_popular(users, items.T, likes)
         return self
 
 

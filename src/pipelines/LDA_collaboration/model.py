@@ -9,7 +9,7 @@ from pydantic import PositiveFloat, PositiveInt
 from scipy.sparse import csr_array
 
 from core.dataset import Dataset
-from core.recommender import Recommender
+from core.factors import FactorModel
 from utils.lda import LdaParams, find_topics, top_words
 
 
@@ -29,7 +29,7 @@ class LDACollaborationParams(LdaParams):
     the mean then. What a topic says nothing about is ranked by popularity."""
 
 
-class LDACollaboration(Recommender):
+class LDACollaboration(FactorModel):
     """A user is a document, the items that the user liked are its words.
 
     The score of an item is its probability to be the user's next word: the sum over topics of
@@ -54,23 +54,17 @@ class LDACollaboration(Recommender):
             shape=(liked.n_users, len(items)),
         )
         topics = find_topics(counts, self.params, "LDA_collaboration")
-        self.item_topics_ = np.zeros((self.params.factors, liked.n_items), np.float32)
-        self.item_topics_[:, items] = topics.words
-        self.user_topics_ = topics.documents
+        item_topics = np.zeros((self.params.factors, liked.n_items), np.float32)
+        item_topics[:, items] = topics.words
         silent = np.diff(counts.indptr) == 0
         if not silent.all():
-            self.user_topics_[silent] = self.user_topics_[~silent].mean(axis=0)
+            topics.documents[silent] = topics.documents[~silent].mean(axis=0)
+        self._set_factors(topics.documents, item_topics)
         return self
-
-    def score(self, users: NDArray[np.int32]) -> NDArray[np.float32]:
-        return self.user_topics_[users] @ self.item_topics_
-
-    def score_into(self, users: NDArray[np.int32], out: NDArray[np.float32]) -> None:
-        np.matmul(self.user_topics_[users], self.item_topics_, out=out)
 
     def tables(self, dataset: Dataset) -> Mapping[str, Mapping[str, NDArray[Any]]]:
         """`topics`: the likeliest items of each topic."""
-        columns = top_words(self.item_topics_)
+        columns = top_words(self.item_factors_)
         items = columns.pop("word")
         titles = np.array(dataset.titles, dtype=object)[items]
         return {"topics": columns | {"movie_id": dataset.item_ids.ids[items], "title": titles}}

@@ -9,7 +9,7 @@ from pydantic import PositiveFloat, PositiveInt
 from scipy.sparse import csr_array
 
 from core.dataset import Dataset, Interactions
-from core.recommender import Recommender
+from core.factors import FactorModel, or_popular
 from pipelines.LDA_contents.words import count_words
 from utils.lda import LdaParams, find_topics, top_words
 
@@ -28,7 +28,7 @@ class LDAContentsParams(LdaParams):
     """Items that a word must occur in to be used."""
 
 
-class LDAContents(Recommender):
+class LDAContents(FactorModel):
     """An item is a document of its genres and tags; a user is the mean of items liked last.
 
     Blei, Ng and Jordan, Latent Dirichlet allocation (2003); learned online by gensim (see
@@ -43,28 +43,17 @@ class LDAContents(Recommender):
     def fit(self, dataset: Dataset) -> Self:
         counts, vocabulary = count_words(dataset.item_words, self.params.minimum_items)
         topics = find_topics(counts, self.params, "LDA_contents")
-        described = (np.diff(counts.indptr) > 0)[:, None]
+        items = topics.documents * (np.diff(counts.indptr) > 0)[:, None]
         train = dataset.train
         liked = train.where(train.ratings >= self.params.minimum_rating)
         popularity = np.bincount(liked.items, minlength=liked.n_items)
-        # one more column beside the topics: an item's popularity, which only users without any
-        # topic have a weight for
-        self.items_ = np.hstack(
-            [topics.documents * described, popularity[:, None]], dtype=np.float32
-        )
         latest = newest(liked, self.params.n_latest)
-        users = latest @ self.items_ / np.maximum(latest.sum(axis=1), 1)[:, None]
-        users[:, -1] = ~users[:, :-1].any(axis=1)
-        self.users_ = users.astype(np.float32)
+        users = latest @ items / np.maximum(latest.sum(axis=1), 1)[:, None]
+        known = np.count_nonzero(users, axis=1) > 0
+        self._set_factors(*or_popular(users, items.T, known, popularity))
         self.topics_ = top_words(topics.words)
         self.topics_["word"] = vocabulary[self.topics_["word"]]
         return self
-
-    def score(self, users: NDArray[np.int32]) -> NDArray[np.float32]:
-        return self.users_[users] @ self.items_.T
-
-    def score_into(self, users: NDArray[np.int32], out: NDArray[np.float32]) -> None:
-        np.matmul(self.users_[users], self.items_.T, out=out)
 
     def tables(self, dataset: Dataset) -> Mapping[str, Mapping[str, NDArray[Any]]]:  # noqa: ARG002
         """`topics`: the likeliest words of each topic."""

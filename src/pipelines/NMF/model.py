@@ -7,7 +7,7 @@ from pydantic import Field, PositiveInt
 
 from core.biases import learn_biases, mean_rating
 from core.dataset import Dataset
-from core.factors import FactorModel, RatingFactorModel, or_biases, or_popular
+from core.factors import FactorModel, RatingFactorModel, or_biases
 from core.params import PipelineParams
 from pipelines.NMF.observed import factorise_observed
 from pipelines.NMF.zero_filled import factorise_zero_filled
@@ -53,9 +53,7 @@ class NMF(FactorModel):
             self.params.tolerance,
             self.params.seed,
         )
-        known = np.diff(ratings.indptr) > 0
-        counts = np.bincount(ratings.indices, minlength=ratings.shape[1])
-        self._set_factors(*or_popular(users, items, known, counts))
+        self._set_factors_or_popular(users, items, ratings)
         return self
 
 

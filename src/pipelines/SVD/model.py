@@ -10,7 +10,7 @@ from scipy.sparse.linalg import LinearOperator, eigsh
 
 from core.biases import learn_biases, mean_rating
 from core.dataset import Dataset
-from core.factors import FactorModel, RatingFactorModel, or_popular, with_biases
+from core.factors import FactorModel, RatingFactorModel, with_biases
 from core.params import PipelineParams
 
 Triple = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
@@ -58,10 +58,9 @@ class SVD(FactorModel):
     def fit(self, dataset: Dataset) -> Self:
         matrix = dataset.train.matrix
         users, values, items = self._decompose(matrix.astype(np.float64), 0.0)
-        known = np.diff(matrix.indptr) > 0
-        counts = np.bincount(matrix.indices, minlength=matrix.shape[1])
-        items[:, counts == 0] = 0  # not the solver's rounding
-        self._set_factors(*or_popular(users * values, items, known, counts))
+        unrated = np.bincount(matrix.indices, minlength=matrix.shape[1]) == 0
+        items[:, unrated] = 0  # not the solver's rounding
+        self._set_factors_or_popular(users * values, items, matrix)
         return self
 
     def _decompose(self, matrix: "csr_array[np.float64]", fill: float) -> Triple:

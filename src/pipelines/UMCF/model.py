@@ -1,8 +1,5 @@
 """User-based collaborative filtering: people who agreed with you so far will do so again."""
 
-import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import ClassVar, Literal, Self
 
 import numpy as np
@@ -12,8 +9,8 @@ from pydantic import Field, PositiveInt
 from core.biases import mean_rating
 from core.dataset import Dataset
 from core.params import PipelineParams
-from core.progress import progress
 from core.recommender import RatingPredictor
+from core.threads import in_threads
 from pipelines.UMCF import similarity
 
 USERS_AT_ONCE = 256
@@ -74,7 +71,7 @@ class UMCF(RatingPredictor):
                 first, last, self.ratings_, tiles, self._measure(), self.neighbors_, self.weights_
             )
 
-        _in_threads(near, np.append(np.arange(0, n_users, USERS_AT_ONCE), n_users), "neighbors")
+        in_threads(near, [*range(0, n_users, USERS_AT_ONCE), n_users], "neighbors", "users")
         return self
 
     def _measure(self) -> similarity.Measure:
@@ -111,25 +108,7 @@ class UMCF(RatingPredictor):
 
         # parts begin with a user's first pair, so that nobody's similarities are had twice
         new_user = np.flatnonzero(np.diff(users[order], prepend=-1))
-        _in_threads(some, np.append(new_user[::USERS_AT_ONCE], len(users)), "predictions")
+        bounds = [*new_user[::USERS_AT_ONCE].tolist(), len(users)]
+        in_threads(some, bounds, "predicting", "predictions")
         cold = np.diff(self.ratings_.starts)[users] == 0
         return np.where(cold, self.item_means_[items], (points + self.ratings_.lowest) / 2)
-
-
-def _in_threads(work: Callable[[int, int], None], bounds: NDArray[np.int64], label: str) -> None:
-    """Do `work(first, last)` between all bounds, in as many threads as there are cores.
-
-    Each call writes to places of its own, so the result is the same with any number of threads.
-    """
-
-    def part(first: int, last: int) -> int:
-        work(first, last)
-        return last - first
-
-    unit = label if label == "predictions" else "users"
-    with (
-        ThreadPoolExecutor(os.cpu_count() or 1) as pool,
-        progress(label, int(bounds[-1]), unit) as advance,
-    ):
-        for done in pool.map(part, bounds[:-1].tolist(), bounds[1:].tolist()):
-            advance(done)

@@ -1,7 +1,5 @@
 """Rules "who likes i likes j", counted pair by pair in compiled loops."""
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -11,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from core.nearest import nearest
-from core.progress import progress
+from core.threads import in_threads
 
 CONFIDENCE, LIFT, COSINE = range(3)
 MEASURES = {"confidence": CONFIDENCE, "lift": LIFT, "cosine": COSINE}
@@ -66,17 +64,10 @@ def find_rules(liked: "csr_array[np.float32]", demands: Demands, at_most: int) -
     weights = np.zeros((n_items, at_most), np.float32)
     found = consequents, counts, weights
 
-    def count(first: int) -> int:
-        last = min(first + ITEMS_AT_ONCE, n_items)
+    def count(first: int, last: int) -> None:
         _count(first, last, by_item, fans, by_user, items, n_liking, n_users, demands, found)
-        return last - first
 
-    with (
-        ThreadPoolExecutor(os.cpu_count() or 1) as pool,
-        progress("rules", n_items, "items") as advance,
-    ):
-        for done in pool.map(count, range(0, n_items, ITEMS_AT_ONCE)):
-            advance(done)
+    in_threads(count, [*range(0, n_items, ITEMS_AT_ONCE), n_items], "rules", "items")
     there = consequents >= 0
     starts = np.concatenate([[0], there.sum(axis=1).cumsum()])
     return Rules(starts, consequents[there], counts[there], weights[there])
