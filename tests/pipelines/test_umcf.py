@@ -9,6 +9,7 @@ from surprise import KNNWithMeans, Reader
 
 from core.dataset import Dataset
 from core.errors import RecArenaError
+from pipelines.UMCF import model as umcf
 from pipelines.UMCF import similarity
 from pipelines.UMCF.model import UMCF, UMCFParams
 from tiny_datasets import cold, dataset, noisy
@@ -61,7 +62,7 @@ def all_similarities(data: Dataset, measure: similarity.Measure) -> np.ndarray:
     sums = np.empty((similarity.TILE, 2), np.int64)
     found = np.empty((len(data.user_ids),) * 2)
     for user in range(len(found)):
-        similarity.similarities(user, ratings, tiles, measure, sums, found[user])
+        similarity.similarities(user, 0, ratings, tiles, measure, sums, found[user])
     return found
 
 
@@ -100,6 +101,29 @@ def test_users_of_several_tiles_are_told_apart() -> None:
     model = UMCF(UMCFParams(n_neighbors=1, shrinkage=0)).fit(dataset(rows + twins, [], n_users, 5))
     assert model.neighbors_[0, 0] == n_users - 1
     assert model.neighbors_[n_users - 1, 0] == 0
+
+
+def test_nearest_users_are_those_of_all_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    n_users, k = similarity.TILE + 200, 9
+    data = noisy(n_users, 12)  # few items: many users are equally similar
+    asked = np.array([0, 1, 500, similarity.TILE - 1, similarity.TILE, n_users - 1])
+    ratings = similarity.encode(data.train.matrix)
+    tiles = similarity.by_tile(ratings, 12)
+    sums, row = np.empty((similarity.TILE, 2), np.int64), np.empty(n_users)
+    alike = np.zeros((len(asked), n_users))
+    for user in range(n_users):  # a pair's similarity is what the lower user's row says
+        similarity.similarities(
+            user, 0, ratings, tiles, similarity.Measure(True, 5.0, 1), sums, row
+        )
+        alike[asked > user, user] = row[asked[asked > user]]
+        alike[asked == user, user + 1 :] = row[user + 1 :]
+    expected = np.argsort(-alike, axis=1, kind="stable")[:, :k]
+    monkeypatch.setattr(umcf, "USERS_AT_ONCE", 1000)
+    model = UMCF(UMCFParams(n_neighbors=k, shrinkage=5)).fit(data)
+    np.testing.assert_array_equal(model.neighbors_[asked], expected)
+    np.testing.assert_array_equal(
+        model.weights_[asked], np.take_along_axis(alike, expected, axis=1).astype(np.float32)
+    )
 
 
 def test_lists_are_ranked_by_the_weighted_sum_of_the_nearest_users() -> None:

@@ -1,5 +1,6 @@
 """User-based collaborative filtering: people who agreed with you so far will do so again."""
 
+from queue import Empty, SimpleQueue
 from typing import ClassVar, Literal, Self
 
 import numpy as np
@@ -14,6 +15,7 @@ from core.threads import in_threads
 from pipelines.UMCF import similarity
 
 USERS_AT_ONCE = 256
+LISTS = 8  # of all users, one a thread: more would take more memory than they save time
 
 
 class UMCFParams(PipelineParams):
@@ -45,7 +47,8 @@ class UMCF(RatingPredictor):
     Koren and Turrin, Performance of recommender algorithms on top-N recommendation tasks (2010),
     section 3.2 ("non-normalized"). A user without neighbours gets what most people rated.
 
-    No matrix of users x users is made: similarities are had one user at a time, when needed.
+    No matrix of users x users is made: similarities are had one user at a time, and to rank, each
+    pair of users once.
     """
 
     keeps_history: ClassVar[bool] = True
@@ -62,17 +65,31 @@ class UMCF(RatingPredictor):
         rated = self.counts_ > 0
         self.item_means_ = np.where(rated, sums / np.maximum(self.counts_, 1), mean)
         self.ratings_ = similarity.encode(matrix)
-        self.neighbors_ = np.full((n_users, self.params.n_neighbors), -1, np.int32)
-        self.weights_ = np.zeros(self.neighbors_.shape, np.float32)
+        self.neighbors_, self.weights_ = self._nearest(n_users, n_items)
+        return self
+
+    def _nearest(self, n_users: int, n_items: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """The most similar users of everybody and their similarities, of shape (n_users, k)."""
         tiles = similarity.by_tile(self.ratings_, n_items)
+        all_lists = [similarity.Lists.empty(n_users, self.params.n_neighbors)]
+        free: SimpleQueue[similarity.Lists] = SimpleQueue()
+        free.put(all_lists[0])
 
         def near(first: int, last: int) -> None:
-            similarity.neighbors(
-                first, last, self.ratings_, tiles, self._measure(), self.neighbors_, self.weights_
-            )
+            try:
+                lists = free.get_nowait()
+            except Empty:  # as many as there are threads
+                lists = similarity.Lists.empty(n_users, self.params.n_neighbors)
+                all_lists.append(lists)
+            similarity.compare(first, last, self.ratings_, tiles, self._measure(), lists)
+            free.put(lists)
 
-        in_threads(near, [*range(0, n_users, USERS_AT_ONCE), n_users], "neighbors", "users")
-        return self
+        bounds = [*range(0, n_users, USERS_AT_ONCE), n_users]
+        in_threads(near, bounds, "neighbors", "users", most=LISTS)
+        found, *others = all_lists
+        for lists in others:
+            similarity.merge(found, lists)
+        return found.ids, found.weights.astype(np.float32)
 
     def _measure(self) -> similarity.Measure:
         cosine = self.params.similarity == "cosine"

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from core.errors import RecArenaError
-from core.nearest import nearest
+from core.nearest import insert, nearest
 
 TILE = 16_384  # users: their sums take 256 KiB
 N_BITS, X_BITS, XX_BITS = 20, 22, 21  # n | x | y in one integer, x^2 | y^2 | xy in another
@@ -51,6 +51,23 @@ class Tiles(NamedTuple):
     starts: NDArray[np.int64]
     raters: NDArray[np.uint16]
     points: NDArray[np.uint8]
+
+
+class Lists(NamedTuple):
+    """The most similar users found so far: of shape (n_users, k), and the least of each (n_users,).
+
+    Unused places hold -1 and 0; `least` is above 0 then, too.
+    """
+
+    ids: NDArray[np.int32]
+    weights: NDArray[np.float64]
+    least: NDArray[np.float64]
+
+    @classmethod
+    def empty(cls, n_users: int, k: int) -> "Lists":
+        """Lists without anybody."""
+        least = np.full(n_users, np.finfo(np.float64).tiny)
+        return cls(np.full((n_users, k), -1, np.int32), np.zeros((n_users, k)), least)
 
 
 class Measure(NamedTuple):
@@ -116,12 +133,18 @@ def by_tile(ratings: Ratings, n_items: int) -> Tiles:
 
 
 @compiled
-def _add(sums, starts, tiles, items, points, packed):  # type: ignore[no-untyped-def]
-    """Add up a user's ratings with those of all users of a tile; unsigned indices do not wrap."""
-    sums[:] = 0
+def _add(sums, starts, tiles, items, points, packed, lowest):  # type: ignore[no-untyped-def]
+    """Add up a user's ratings with those of a tile's users from the `lowest` on.
+
+    Unsigned indices do not wrap.
+    """
+    sums[lowest:] = 0
     for place in range(len(items)):
         adds = packed[points[place]]
-        for n in range(np.uint64(starts[items[place]]), np.uint64(starts[items[place] + 1])):
+        begin, end = starts[items[place]], starts[items[place] + 1]
+        if lowest:
+            begin += np.searchsorted(tiles.raters[begin:end], lowest)
+        for n in range(np.uint64(begin), np.uint64(end)):
             other, y = np.uint64(tiles.raters[n]), np.uint64(tiles.points[n])
             first, second = adds[y, 0], adds[y, 1]
             sums[other, 0] += first
@@ -152,33 +175,50 @@ def _alike(first, second, measure, mine, other, norms):  # type: ignore[no-untyp
 
 
 @compiled
-def similarities(user, ratings, tiles, measure, sums, out):  # type: ignore[no-untyped-def]
-    """Write the user's similarity to every user into `out`; `sums` is scratch space."""
+def similarities(user, begin, ratings, tiles, measure, sums, out):  # type: ignore[no-untyped-def]
+    """Write the user's similarity to every user from `begin` on into `out`, shape (n_users,).
+
+    `sums` is scratch space.
+    """
     mine = slice(ratings.starts[user], ratings.starts[user + 1])
     items, points = ratings.items[mine], ratings.points[mine]
     mean, norm = ratings.means[user] - ratings.middle, ratings.norms[user]
-    for tile in range(len(tiles.starts)):
-        _add(sums, tiles.starts[tile], tiles, items, points, ratings.packed)
+    for tile in range(begin // TILE, len(tiles.starts)):
         first = tile * TILE
-        for other in range(first, min(first + TILE, len(out))):
+        here = max(begin - first, 0)
+        _add(sums, tiles.starts[tile], tiles, items, points, ratings.packed, here)
+        for other in range(first + here, min(first + TILE, len(out))):
             pair = sums[other - first]
             theirs, norms = ratings.means[other] - ratings.middle, norm * ratings.norms[other]
             out[other] = _alike(pair[0], pair[1], measure, mean, theirs, norms)
 
 
 @compiled
-def neighbors(first, last, ratings, tiles, measure, ids, weights):  # type: ignore[no-untyped-def]
-    """Write the nearest other users of users first..last-1 into their rows of (ids, weights).
-
-    Unused places keep what they hold.
-    """
+def compare(first, last, ratings, tiles, measure, lists):  # type: ignore[no-untyped-def]
+    """Compare users first..last-1 with all after them, so that no pair is had twice."""
     alike, sums = np.empty(len(ratings.means)), np.empty((TILE, 2), np.int64)
-    values = np.empty(ids.shape[1])
     for user in range(first, last):
-        similarities(user, ratings, tiles, measure, sums, alike)
-        alike[user] = 0.0
-        found = nearest(alike, ids[user], values)
-        weights[user, :found] = values[:found]
+        similarities(user, user + 1, ratings, tiles, measure, sums, alike)
+        for other in range(user + 1, len(alike)):
+            if alike[other] >= lists.least[user]:
+                _keep(lists, user, other, alike[other])
+            if alike[other] >= lists.least[other]:
+                _keep(lists, other, user, alike[other])
+
+
+@compiled
+def _keep(lists, user, other, weight):  # type: ignore[no-untyped-def]
+    insert(other, weight, lists.ids[user], lists.weights[user])
+    lists.least[user] = max(lists.least[user], lists.weights[user, -1])
+
+
+@compiled
+def merge(lists, others):  # type: ignore[no-untyped-def]
+    """Take up into `lists` what others found."""
+    for user in range(len(lists.ids)):
+        for place in range(lists.ids.shape[1]):
+            if others.weights[user, place] >= lists.least[user]:
+                _keep(lists, user, others.ids[user, place], others.weights[user, place])
 
 
 @compiled
@@ -192,7 +232,7 @@ def predict(pairs, users, items, ratings, tiles, measure, k, min_k, out):  # typ
     for pair in pairs:
         user, item = users[pair], items[pair]
         if user != current:
-            similarities(user, ratings, tiles, measure, sums, alike)
+            similarities(user, 0, ratings, tiles, measure, sums, alike)
             alike[user] = 1.0
             current = user
         n = 0
