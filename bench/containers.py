@@ -1,7 +1,8 @@
 """Times and sizes of the containers: python bench/containers.py [--repeats 3]
 
 Builds the images that the first pipeline needs anew, so that nothing of an earlier build helps
-(base images are not counted), in a copy of the project with a project name and ports of its own; removes all of it at the end.
+(base images are not counted), in a copy of the project with a project name and ports of its own;
+removes all of it at the end.
 Writes bench/.work/results/containers.json, which `bench/run.py report` takes up.
 """
 
