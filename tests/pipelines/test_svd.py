@@ -1,14 +1,16 @@
 """SVD against a dense decomposition of the matrix that it never makes."""
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 
 from core.biases import learn_biases
 from core.errors import RecArenaError
 from core.recommender import RatingPredictor
-from pipelines.SVD.model import SVDParams, svd
+from pipelines.SVD.model import SVDParams, filled, svd, truncated_svd
 from tiny_datasets import cold, constant, dataset, noisy
 
 
@@ -87,3 +89,18 @@ def test_no_train_ratings_at_all() -> None:
     assert np.isfinite(model.predict(np.array([0], np.int32), np.array([0], np.int32))).all()
     zero = svd(SVDParams(factors=2, fill_with_zero=True)).fit(dataset([], [(0, 0, 4.0)], 6, 5))
     assert np.isfinite(zero.score(np.array([0], np.int32))).all()
+
+
+def test_no_square_of_the_number_of_items_is_ever_made() -> None:
+    n, per_user = 3000, 5
+    rng = np.random.default_rng(0)
+    items = rng.integers(0, n, n * per_user)
+    rows = np.arange(0, n * per_user + 1, per_user)
+    matrix = csr_array((np.ones(n * per_user), items, rows), shape=(n, n))
+    tracemalloc.start()
+    try:
+        truncated_svd(filled(matrix, 0.0), 4, 0)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < n * n * 8 / 10

@@ -147,8 +147,9 @@ def truncated_svd(matrix: LinearOperator, factors: int, seed: int) -> Triple:
         return np.zeros((rows, 1)), np.zeros(1), np.zeros((1, columns))
     tall = matrix.shape[0] >= matrix.shape[1]
     big = matrix if tall else matrix.T
-    basis = np.eye(big.shape[1])
-    if factors < big.shape[1]:
+    if factors >= big.shape[1]:
+        basis = np.eye(big.shape[1])
+    else:
         gram = LinearOperator(
             (big.shape[1],) * 2, matvec=lambda x: big.rmatvec(big.matvec(x)), dtype=np.float64
         )
