@@ -25,18 +25,15 @@ def nearest(values, places, kept):  # type: ignore[no-untyped-def]
     """Write the largest positive of `values` into (places, kept), largest first; return how many.
 
     `places` and `kept`, of one length, receive positions and values; what is not needed of them
-    keeps what it holds. Ties go to the lower position. By insertion: few candidates pass the
-    smallest that is kept.
+    keeps what it holds. Ties go to the lower position. Few candidates pass the smallest one kept.
     """
     k, size = len(places), 0
     for position in range(len(values)):
         value = values[position]
         if value <= 0 or (size == k and value <= kept[k - 1]):
             continue
-        place = min(size, k - 1)
-        while place > 0 and kept[place - 1] < value:
-            places[place], kept[place] = places[place - 1], kept[place - 1]
-            place -= 1
-        places[place], kept[place] = position, value
-        size = min(size + 1, k)
+        if size < k:
+            kept[size] = 0
+            size += 1
+        insert(position, value, places[:size], kept[:size])
     return size
