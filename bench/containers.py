@@ -185,6 +185,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=3)
     given = parser.parse_args()
+    if given.repeats < 1:
+        parser.error("--repeats takes 1 or more")
     command, data = compose_2(), real_data()
     if command is None or data is None:
         sys.exit("it needs Compose 2, and ml-latest-small in data/ or RECARENA_TEST_DATA")

@@ -17,6 +17,7 @@ from harness import report, results
 from harness.measure import FailedError
 from harness.parts import BY_PIPELINE, GROUPS, PARTS
 from harness.plan import Plan
+from utils.runner import pipeline_files
 
 
 def chosen(names: Iterable[str]) -> list[str]:
@@ -60,6 +61,12 @@ def arguments() -> argparse.Namespace:
     unknown = set(given.names) - set(names)
     if unknown:
         parser.error(f"no part {', '.join(sorted(unknown))}; there are {', '.join(names)}")
+    if given.repeats < 1 or given.scale <= 0 or given.limit <= 0:
+        parser.error("--repeats takes 1 or more, --scale and --limit more than 0")
+    pipelines = pipeline_files()
+    unknown = set(filter(None, given.pipelines.split(","))) - set(pipelines)
+    if unknown:
+        parser.error(f"no pipeline {', '.join(sorted(unknown))}; there are {', '.join(pipelines)}")
     return given
 
 
