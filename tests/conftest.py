@@ -3,6 +3,7 @@
 import os
 import secrets
 import shutil
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -20,6 +21,10 @@ from utils.local_services import up, wipe
 from utils.ports import free_port
 
 HOST = "127.0.0.1"
+
+# A shell that starts something in the background has it ignore Ctrl-C, and so all that it starts;
+# tests send it to processes of their own.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def make_settings(**given: Any) -> Settings:

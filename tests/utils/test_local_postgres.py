@@ -240,9 +240,15 @@ def test_copies_the_programs_when_they_cannot_be_run_where_they_are(
 
 
 @as_root
-def test_works_as_an_ordinary_user(reachable_folder: Callable[[], Path]) -> None:
+def test_works_as_an_ordinary_user(
+    reachable_folder: Callable[[], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = reachable_folder()
     user = pwd.getpwnam("daemon")
+    account = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+    # a user can run the programs of his own environment; this one may lie where only root can look
+    programs = postgres_programs.programs_for(reachable_folder(), account)
+    monkeypatch.setattr(postgres_programs, "installed_programs", lambda: programs.parent)
     os.chown(folder, user.pw_uid, user.pw_gid)
 
     def work() -> None:
