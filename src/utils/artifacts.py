@@ -58,7 +58,7 @@ def read_ids(file: Path) -> tuple[IdMap, IdMap]:
 
 
 def write_evaluation(folder: Path, dataset: Dataset, evaluation: Evaluation) -> None:
-    """Write lists, per-user metrics and test predictions as parquet files, by database ids."""
+    """Write lists, what each user and each item got, and test predictions, by database ids."""
     target = folder / "evaluation"
     target.mkdir(parents=True, exist_ok=True)
     user_ids, item_ids = dataset.user_ids.ids, dataset.item_ids.ids
@@ -75,8 +75,10 @@ def write_evaluation(folder: Path, dataset: Dataset, evaluation: Evaluation) -> 
         target / "per_user.parquet",
         user_id=user_ids[evaluation.users],
         n_relevant=evaluation.n_relevant,
+        n_train=evaluation.n_train,
         **evaluation.per_user,
     )
+    _write(target / "items.parquet", movie_id=item_ids, **evaluation.per_item)
     if evaluation.predictions is not None:
         _write(
             target / "test_predictions.parquet",

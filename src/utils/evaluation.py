@@ -20,15 +20,18 @@ class Evaluation:
     """What a recommender did, and how good that was.
 
     `ranking` holds the lists of all users of the data set; `users`, `n_relevant` and the columns
-    of `per_user` belong to those with at least one relevant test item; `predictions` are the stars
-    predicted for the rows of `dataset.test`, clipped to the scale, or None where they have no
-    meaning.
+    of `per_user` belong to those with at least one relevant test item, and `n_train` counts their
+    train ratings; `per_item` are counts of every item of the catalogue, see `item_counts`;
+    `predictions` are the stars predicted for the rows of `dataset.test`, clipped to the scale, or
+    None where they have no meaning.
     """
 
     ranking: Ranking
     users: NDArray[np.int32]
     n_relevant: NDArray[np.int64]
+    n_train: NDArray[np.int64]
     per_user: dict[str, NDArray[np.float64]]
+    per_item: dict[str, NDArray[np.int64]]
     predictions: NDArray[np.float32] | None
     metrics: dict[str, float]
     seconds: dict[str, float] = field(default_factory=dict)
@@ -49,8 +52,8 @@ def evaluate(model: Recommender, dataset: Dataset, protocol: EvaluationProtocol)
     lists = ranking.items[users]
     hits = hits_of(users, lists, relevant)
     per_user = {m.__name__: m(hits, n_relevant) for m in metrics.RANKING_METRICS}
-    n_raters = np.bincount(dataset.train.items, minlength=len(dataset.item_ids))
-    novelty = metrics.novelty_at_k(lists, n_raters, len(everybody))
+    per_item = item_counts(dataset, relevant, lists, hits)
+    novelty = metrics.novelty_at_k(lists, per_item["n_train"], len(everybody))
     per_user["novelty_at_k"] = novelty
     results = {
         name: float(values.mean()) for name, values in per_user.items() if name != "novelty_at_k"
@@ -66,7 +69,10 @@ def evaluate(model: Recommender, dataset: Dataset, protocol: EvaluationProtocol)
         "recommend_seconds": ranked - start,
         "evaluate_seconds": time.perf_counter() - ranked,
     }
-    return Evaluation(ranking, users, n_relevant, per_user, predictions, results, seconds)
+    n_train = np.bincount(dataset.train.users, minlength=len(everybody))[users]
+    return Evaluation(
+        ranking, users, n_relevant, n_train, per_user, per_item, predictions, results, seconds
+    )
 
 
 def relevant_test(dataset: Dataset, protocol: EvaluationProtocol) -> Interactions:
@@ -87,6 +93,24 @@ def hits_of(
     wanted = relevant.users.astype(np.int64) * relevant.n_items + relevant.items
     given = users[:, None].astype(np.int64) * relevant.n_items + lists
     return np.isin(given, wanted) & (lists >= 0)
+
+
+def item_counts(
+    dataset: Dataset, relevant: Interactions, lists: NDArray[np.int32], hits: metrics.Hits
+) -> dict[str, NDArray[np.int64]]:
+    """Counts of every item of the catalogue, each of shape (n_items,).
+
+    `n_train`: its train ratings; `n_relevant`: the users whom it is a relevant test item of;
+    `n_recommended` and `n_hits`: the judged users' lists that hold it, and those where it is
+    relevant. `lists` and `hits` have shape (n_judged, k).
+    """
+    found = {
+        "n_train": dataset.train.items,
+        "n_relevant": relevant.items,
+        "n_recommended": lists[lists >= 0],
+        "n_hits": lists[hits],
+    }
+    return {name: np.bincount(of, minlength=len(dataset.item_ids)) for name, of in found.items()}
 
 
 def predict_test(model: Recommender, dataset: Dataset) -> NDArray[np.float32] | None:

@@ -8,7 +8,7 @@ from core.dataset import Dataset
 from core.errors import RecArenaError
 from core.protocol import EvaluationProtocol
 from core.recommender import NO_ITEM, RatingPredictor, Recommender
-from tiny_datasets import dataset
+from tiny_datasets import dataset, noisy
 from utils.evaluation import evaluate
 
 PROTOCOL = EvaluationProtocol("tiny", k=2)
@@ -51,6 +51,38 @@ def test_means_are_over_users_with_a_relevant_item() -> None:
     assert found.metrics["n_users_evaluated"] == 2
     assert found.metrics["n_users_no_relevant"] == 1
     assert found.metrics["share_test_items_unseen"] == 0.5  # items 2 and 3 have no train rating
+
+
+def test_users_and_items_are_counted() -> None:
+    found = evaluate(Fixed([5, 4, 3, 2, 1]), example(), PROTOCOL)
+    assert found.n_train.tolist() == [1, 1]
+    # hits: user 0 by item 2, user 1 by item 0; the lists of users 2 and 3 are not judged
+    assert {name: counts.tolist() for name, counts in found.per_item.items()} == {
+        "n_train": [3, 1, 0, 0, 0],
+        "n_relevant": [1, 0, 1, 0, 0],
+        "n_recommended": [1, 1, 2, 0, 0],
+        "n_hits": [1, 0, 1, 0, 0],
+    }
+
+
+def test_item_counts_add_up_to_the_metrics() -> None:
+    data = noisy()
+    found = evaluate(Fixed(list(range(120))), data, EvaluationProtocol("tiny", k=7))
+    counts, n_judged = found.per_item, len(found.users)
+    assert all(len(values) == len(data.item_ids) for values in counts.values())
+    assert counts["n_train"].sum() == len(data.train)
+    assert counts["n_recommended"].sum() == 7 * n_judged
+    precision = counts["n_hits"].sum() / counts["n_recommended"].sum()
+    assert precision == pytest.approx(found.metrics["precision_at_k"])
+    assert counts["n_hits"].sum() == (found.per_user["recall_at_k"] * found.n_relevant).sum()
+    assert (counts["n_hits"] <= counts["n_relevant"]).all()
+    assert (counts["n_recommended"] > 0).mean() == found.metrics["coverage_at_k"]
+
+
+def test_no_list_counts_no_item() -> None:
+    found = evaluate(Fixed([np.nan] * 5), example(), PROTOCOL)
+    assert found.per_item["n_recommended"].tolist() == [0] * 5
+    assert found.per_item["n_hits"].tolist() == [0] * 5
 
 
 def test_a_user_without_a_list_scores_zero() -> None:

@@ -49,6 +49,7 @@ def test_a_run_leaves_everything(tmp_path: Path) -> None:
         "models/ids.npz",
         "evaluation/recommendations.parquet",
         "evaluation/per_user.parquet",
+        "evaluation/items.parquet",
         "evaluation/test_predictions.parquet",
     }
 
