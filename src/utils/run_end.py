@@ -8,6 +8,10 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 ALIVE = "alive_at"  # tag: seconds since 1970
 FAILURE = "failure"  # tag: why a run did not finish
@@ -61,6 +65,20 @@ def close_abandoned(experiment: str) -> list[str]:
     return closed
 
 
+def mark(
+    client: "MlflowClient", run_id: str, status: str, failure: str | None, at: int | None = None
+) -> None:
+    """End a run `at` a time in milliseconds since 1970, now unless given; again if need be.
+
+    Raises MlflowException if the server does not answer.
+    """
+    if failure:
+        client.set_tag(run_id, FAILURE, failure)
+    elif FAILURE in client.get_run(run_id).data.tags:  # it was taken for dead
+        client.delete_tag(run_id, FAILURE)
+    client.set_terminated(run_id, status, at)
+
+
 def end(run_id: str, status: str, failure: str | None, patience: float = PATIENCE_SECONDS) -> None:
     """End a run; a server that does not answer is asked again for `patience` seconds.
 
@@ -72,11 +90,7 @@ def end(run_id: str, status: str, failure: str | None, patience: float = PATIENC
     client, until = MlflowClient(), time.monotonic() + patience
     while True:
         try:
-            if failure:
-                client.set_tag(run_id, FAILURE, failure)
-            elif FAILURE in client.get_run(run_id).data.tags:  # it was taken for dead
-                client.delete_tag(run_id, FAILURE)
-            client.set_terminated(run_id, status)
+            mark(client, run_id, status, failure)
         except MlflowException:
             if time.monotonic() > until:
                 raise

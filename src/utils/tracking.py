@@ -1,20 +1,24 @@
 """Where params, metrics and artifacts of a run go: MLflow, through its server's artifact proxy."""
 
 import os
-import re
 import socket
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Protocol
 
 from core.dataset import Dataset
 from core.errors import RecArenaError, first_line
 from core.settings import Settings, is_loopback
 from utils import run_end
+from utils.mlflow_run import MlflowRun
+from utils.settling import settled
 from utils.termination import termination
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 CLIENT_ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",  # the default keeps a dead server's client for minutes
@@ -27,11 +31,6 @@ CLIENT_ENVIRONMENT = {
     "GIT_PYTHON_REFRESH": "quiet",
 }
 CONNECT_SECONDS = 5
-PAUSES = (0.1, 0.3, 0.9)  # seconds, between tries of what another run may have done just now
-CURVE_SECONDS = 5.0  # between two requests that send points of the learning curves
-POINTS_AT_ONCE = 1000  # what MLflow takes in one request
-
-T = TypeVar("T")
 
 
 def prepare_client(settings: Settings) -> None:
@@ -102,7 +101,8 @@ class MlflowTracker:
         mlflow.set_tracking_uri(self.uri)
         with explained(self.uri):
             experiment = settled(lambda: mlflow.set_experiment(settings.experiment_name))
-            run_end.close_abandoned(experiment.experiment_id)
+            self.experiment = str(experiment.experiment_id)
+            run_end.close_abandoned(self.experiment)
 
     @contextmanager
     def run(self, name: str, tags: Mapping[str, str], description: str) -> Iterator[Run]:
@@ -110,57 +110,61 @@ class MlflowTracker:
 
         The reason is the tag `failure`. Errors of the server are RecArenaErrors.
         """
-        import mlflow  # noqa: PLC0415
+        from mlflow import MlflowClient  # noqa: PLC0415
 
-        with explained(self.uri):
-            begun = mlflow.start_run(
-                run_name=name,
-                tags={**tags, run_end.ALIVE: run_end.now()},
-                description=description,
-                log_system_metrics=True,
-            )
-            run_id = begun.info.run_id
+        client = MlflowClient()
+        with explained(self.uri), TemporaryDirectory(prefix="recarena-run-") as files:
+            run_id = self._begin(client, name, tags, description)
             termination.last_words = partial(run_end.end, run_id, "KILLED", "terminated", 0)
             try:
-                with run_end.alive(run_id):
-                    yield MlflowRun(run_id)
+                with run_end.alive(run_id), machine_load(run_id):
+                    yield MlflowRun(client, run_id, Path(files))
             except BaseException as error:
-                self._end_badly(run_id, error)
+                _end_badly(run_id, error)
                 raise
             finally:
                 termination.last_words = lambda: None
             run_end.end(run_id, "FINISHED", None)
-            mlflow.end_run()
 
-    def _end_badly(self, run_id: str, error: BaseException) -> None:
-        """Say of a run why it did not finish; a user who interrupts does not wait for a server."""
-        import mlflow  # noqa: PLC0415
+    def _begin(
+        self, client: "MlflowClient", name: str, tags: Mapping[str, str], description: str
+    ) -> str:
+        """Make the run, with the tags that MLflow's own `start_run` would give it; its id."""
+        from mlflow.tracking.context.registry import resolve_tags  # noqa: PLC0415
 
-        failed = isinstance(error, Exception)
-        status = "FAILED" if failed else "KILLED"
-        why = f"{type(error).__name__}: {reason(error)}"[:500]
-        with suppress(Exception):
-            run_end.end(run_id, status, why, run_end.PATIENCE_SECONDS if failed else 0)
-        with suppress(Exception):
-            mlflow.end_run(status)
+        given = {**tags, run_end.ALIVE: run_end.now(), "mlflow.note.content": description}
+        made = client.create_run(self.experiment, tags=resolve_tags(given), run_name=name)
+        return str(made.info.run_id)
 
 
-def settled(call: Callable[[], T]) -> T:
-    """What a call returns that makes a thing in MLflow unless it is there.
+def _end_badly(run_id: str, error: BaseException) -> None:
+    """Say of a run why it did not finish; a user who interrupts does not wait for a server."""
+    failed = isinstance(error, Exception)
+    status = "FAILED" if failed else "KILLED"
+    why = f"{type(error).__name__}: {reason(error)}"[:500]
+    with suppress(Exception):
+        run_end.end(run_id, status, why, run_end.PATIENCE_SECONDS if failed else 0)
 
-    The server looks and then makes it: of runs that begin at once one can come too late, and
-    finds it when it asks again.
+
+@contextmanager
+def machine_load(run_id: str) -> Iterator[None]:
+    """Track processor, memory, disk and network as metrics `system/...` while the block lasts.
+
+    It is MLflow's own monitor, which gives up when the server is away; its last samples are not
+    waited for by a user who interrupts.
     """
-    from mlflow.exceptions import MlflowException  # noqa: PLC0415
+    from mlflow.system_metrics import system_metrics_monitor  # noqa: PLC0415
 
-    for pause in PAUSES:
+    monitor: Any = system_metrics_monitor.SystemMetricsMonitor
+    begun = monitor(run_id)
+    begun.start()
+    with ExitStack() as at_end:
+        at_end.callback(begun.finish)
         try:
-            return call()
-        except MlflowException as error:
-            if not re.search("unique constraint|already exists", str(error), flags=re.IGNORECASE):
-                raise
-            time.sleep(pause)
-    return call()
+            yield
+        except (KeyboardInterrupt, SystemExit):
+            at_end.pop_all()
+            raise
 
 
 @contextmanager
@@ -182,69 +186,3 @@ def reason(error: BaseException) -> str:
     if "/mlflow-artifacts/" in said:
         return "cannot reach its files, the FTP server may be down; see `recarena status`"
     return "has stopped to answer; see `recarena status`"
-
-
-class MlflowRun:
-    """One run in MLflow; the active one of this process."""
-
-    def __init__(self, run_id: str) -> None:
-        self.id = run_id
-        self._points: list[Any] = []
-        self._sent = time.monotonic()
-
-    def log_params(self, params: Mapping[str, object]) -> None:
-        """Log what the run was started with."""
-        import mlflow  # noqa: PLC0415
-
-        mlflow.log_params(dict(params))
-
-    def log_metrics(self, metrics: Mapping[str, float]) -> None:
-        """Log what came out, in one request."""
-        import mlflow  # noqa: PLC0415
-
-        self._send_curves()
-        mlflow.log_metrics(dict(metrics))
-
-    def log_epoch(self, epoch: int, losses: Mapping[str, float]) -> None:
-        """Log a point of each learning curve; points are sent together, every few seconds."""
-        from mlflow.entities import Metric  # noqa: PLC0415
-
-        now = int(time.time() * 1000)
-        self._points += [Metric(f"learning/{n}", v, now, epoch) for n, v in losses.items()]
-        if time.monotonic() - self._sent > CURVE_SECONDS:
-            self._send_curves()
-
-    def _send_curves(self) -> None:
-        from mlflow import MlflowClient  # noqa: PLC0415
-
-        for start in range(0, len(self._points), POINTS_AT_ONCE):
-            points = self._points[start : start + POINTS_AT_ONCE]
-            MlflowClient().log_batch(self.id, metrics=points)
-        self._points.clear()
-        self._sent = time.monotonic()
-
-    def set_tags(self, tags: Mapping[str, str]) -> None:
-        """Set what the run can be found by."""
-        import mlflow  # noqa: PLC0415
-
-        mlflow.set_tags(dict(tags))
-
-    def log_dataset(self, dataset: Dataset, source: str) -> None:
-        """Log both sides of the split, with the split's fingerprint as their digest."""
-        import mlflow  # noqa: PLC0415
-        from mlflow.data.code_dataset_source import CodeDatasetSource  # noqa: PLC0415
-        from mlflow.data.meta_dataset import MetaDataset  # noqa: PLC0415
-
-        origin = CodeDatasetSource(tags={"loaded from": source, "fingerprint": dataset.fingerprint})
-        digest = dataset.fingerprint.rsplit("-", 1)[1]
-        for side, context in (("train", "training"), ("test", "testing")):
-            logged = MetaDataset(  # type: ignore[abstract] # MLflow's own way to use it
-                origin, name=f"{dataset.name} {side}", digest=digest
-            )
-            settled(partial(mlflow.log_input, logged, context=context))
-
-    def log_folder(self, folder: Path) -> None:
-        """Upload every file below a folder, under its path in it."""
-        import mlflow  # noqa: PLC0415
-
-        mlflow.log_artifacts(str(folder))

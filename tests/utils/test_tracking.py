@@ -22,7 +22,8 @@ from table_models import loader, synthetic
 from table_models.datasets import find
 from utils.leaderboard import Entry, arrange, entries
 from utils.ports import free_port
-from utils.tracking import MlflowTracker, reason, settled
+from utils.settling import settled
+from utils.tracking import MlflowTracker, reason
 
 
 @pytest.fixture(scope="module")
