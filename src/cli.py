@@ -24,7 +24,7 @@ from table_models import fetch as fetching
 from table_models import loader, synthetic
 from table_models.database import loaded
 from table_models.datasets import DATASETS, find
-from utils import answer_output, local_services, new_recommender
+from utils import answer_output, local_services, metric_output, new_recommender
 from utils import doctor as checkup
 from utils.asking import ask
 from utils.leaderboard import Entry, entries
@@ -294,6 +294,22 @@ def as_table(group: Sequence[Entry]) -> Table:
 
 def _number(value: float | None, digits: int) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
+
+
+@app.command()
+def metrics(
+    definitions: Annotated[  # noqa: ARG001 - what it does anyway
+        bool, typer.Option("--definitions", help="Print what each metric is; the default.")
+    ] = True,
+    output: Annotated[Literal["table", "json", "md"], typer.Option("--format")] = "table",
+) -> None:
+    """Say what each metric is, where it is from, and what other libraries compute instead."""
+    if output == "json":
+        print(json.dumps(metric_output.as_record(), indent=2))  # noqa: T201
+    elif output == "md":
+        print(metric_output.as_markdown(), end="")  # noqa: T201
+    else:
+        wide().print(metric_output.as_text())
 
 
 @app.command()

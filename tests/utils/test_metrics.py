@@ -6,19 +6,20 @@ import pytest
 import ranx
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ir_measures import AP, RR, P, R, nDCG
+from ir_measures import AP, RR, P, R, Success, nDCG
 
 from utils import metrics
 
 Lists = tuple[list[list[int]], list[set[int]]]
+SCALED = ("map_at_k",)  # they divide by |R|, we by min(|R|, k), which no list of k can exceed
 
 
 @st.composite
 def lists_and_relevant(draw: st.DrawFn) -> Lists:
-    """Lists of up to 10 of 30 items, and 1 to 15 relevant items each."""
+    """Lists of 0 to 20 of 30 items, and 1 to 15 relevant items each."""
     items = st.integers(0, 29)
     n = draw(st.integers(1, 6))
-    lists = [draw(st.lists(items, max_size=10, unique=True)) for _ in range(n)]
+    lists = [draw(st.lists(items, max_size=20, unique=True)) for _ in range(n)]
     relevant = [draw(st.sets(items, min_size=1, max_size=15)) for _ in range(n)]
     return lists, relevant
 
@@ -32,11 +33,14 @@ def ours(data: Lists, k: int) -> dict[str, list[float]]:
     return {m.__name__: m(hits, n_relevant).tolist() for m in metrics.RANKING_METRICS}
 
 
+def scale(name: str, relevant: set[int], k: int) -> float:
+    return len(relevant) / min(len(relevant), k) if name in SCALED else 1.0
+
+
 @settings(deadline=None, max_examples=150)
-@given(lists_and_relevant())
-def test_equal_to_ir_measures(data: Lists) -> None:
+@given(lists_and_relevant(), st.integers(1, 25))
+def test_equal_to_ir_measures(data: Lists, k: int) -> None:
     lists, relevant = data
-    k = 10
     qrels = [
         ir_measures.Qrel(str(user), str(item), 1)
         for user, wanted in enumerate(relevant)
@@ -51,31 +55,33 @@ def test_equal_to_ir_measures(data: Lists) -> None:
         "recall_at_k": R @ k,
         "precision_at_k": P @ k,
         "ndcg_at_k": nDCG @ k,
+        "map_at_k": AP @ k,
         "mrr_at_k": RR @ k,
+        "hit_rate_at_k": Success @ k,
     }
     theirs = {
         (m.query_id, m.measure): m.value
-        for m in ir_measures.iter_calc([*measures.values(), AP @ k], qrels, run)
+        for m in ir_measures.iter_calc(list(measures.values()), qrels, run)
     }
     mine = ours(data, k)
+    assert mine.keys() == measures.keys()
     for name, measure in measures.items():
         for user, value in enumerate(mine[name]):
-            assert value == pytest.approx(theirs.get((str(user), measure), 0.0), abs=1e-12)
-    for user, value in enumerate(mine["map_at_k"]):
-        # they divide by |R|, we by min(|R|, k), which no list of k can exceed
-        scale = len(relevant[user]) / min(len(relevant[user]), k)
-        assert value == pytest.approx(theirs.get((str(user), AP @ k), 0.0) * scale, abs=1e-12)
+            wanted = theirs.get((str(user), measure), 0.0) * scale(name, relevant[user], k)
+            assert value == pytest.approx(wanted, abs=1e-12), name
 
 
-def test_equal_to_ranx() -> None:
-    rng = np.random.default_rng(0)
-    k, n = 10, 50
-    lists = [rng.permutation(40)[: rng.integers(1, 11)].tolist() for _ in range(n)]
-    relevant = [set(rng.permutation(40)[: rng.integers(1, 10)].tolist()) for _ in range(n)]
+@settings(deadline=None, max_examples=60)
+@given(lists_and_relevant(), st.integers(1, 25))
+def test_equal_to_ranx(data: Lists, k: int) -> None:
+    lists, relevant = data
     qrels = ranx.Qrels({str(u): {str(i): 1 for i in one} for u, one in enumerate(relevant)})
-    run = ranx.Run(
-        {str(u): {str(i): 100.0 - p for p, i in enumerate(one)} for u, one in enumerate(lists)}
-    )
+    listed = {
+        str(u): {str(i): 100.0 - p for p, i in enumerate(one)} for u, one in enumerate(lists) if one
+    }
+    if not listed:  # it takes no run without any list
+        assert all(value == 0 for values in ours(data, k).values() for value in values)
+        return
     names = {
         "recall_at_k": "recall",
         "precision_at_k": "precision",
@@ -84,10 +90,16 @@ def test_equal_to_ranx() -> None:
         "mrr_at_k": "mrr",
         "hit_rate_at_k": "hit_rate",
     }
-    theirs = ranx.evaluate(qrels, run, [f"{name}@{k}" for name in names.values()])
-    mine = ours((lists, relevant), k)
+    run = ranx.Run(listed)
+    ranx.evaluate(qrels, run, [f"{name}@{k}" for name in names.values()], make_comparable=True)
+    theirs = dict(run.make_comparable(qrels).scores)
+    mine = ours(data, k)
+    assert mine.keys() == names.keys()
     for name, theirs_name in names.items():
-        assert np.mean(mine[name]) == pytest.approx(theirs[f"{theirs_name}@{k}"], abs=1e-12)
+        values = theirs[f"{theirs_name}@{k}"]
+        for user, value in enumerate(mine[name]):
+            wanted = values[str(user)] * scale(name, relevant[user], k)
+            assert value == pytest.approx(wanted, abs=1e-12), name
 
 
 def test_by_hand() -> None:
