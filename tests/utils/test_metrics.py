@@ -71,7 +71,7 @@ def test_equal_to_ir_measures(data: Lists, k: int) -> None:
             assert value == pytest.approx(wanted, abs=1e-12), name
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(lists_and_relevant(), st.integers(1, 25))
 def test_equal_to_ranx(data: Lists, k: int) -> None:
     lists, relevant = data
