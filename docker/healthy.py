@@ -5,6 +5,7 @@
 Run every few seconds, so it imports next to nothing.
 """
 
+import base64
 import ftplib
 import json
 import os
@@ -17,8 +18,7 @@ SECONDS = 4
 
 def ftp() -> None:
     """Log in and list the root over a data connection."""
-    file = os.environ.get("FTP_USER_PASS_FILE")
-    password = Path(file).read_text().rstrip("\r\n") if file else os.environ["FTP_USER_PASS"]
+    password = secret("FTP_USER_PASS")
     with ftplib.FTP(timeout=SECONDS) as server:  # noqa: S321 - the artifacts' protocol
         server.connect("127.0.0.1", int(os.environ["FTP_PORT"]))
         server.login(os.environ["FTP_USER_NAME"], password)
@@ -39,9 +39,23 @@ def mlflow() -> None:
 def call(address: str, body: bytes | None = None) -> None:
     """Make a request; raises OSError unless it is answered well."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    kind = {"Content-Type": "application/json"}
-    request = urllib.request.Request(address, body, kind)  # noqa: S310 - it begins with http://
+    headers = {"Content-Type": "application/json"} | account()
+    request = urllib.request.Request(address, body, headers)  # noqa: S310 - begins with http://
     opener.open(request, timeout=SECONDS).read()
+
+
+def account() -> dict[str, str]:
+    """The header that lets us in where MLflow asks for a password."""
+    user, password = os.environ.get("MLFLOW_ADMIN_USER"), secret("MLFLOW_ADMIN_PASS")
+    if not (user and password):
+        return {}
+    return {"Authorization": f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"}
+
+
+def secret(name: str) -> str:
+    """A password, or the content of its file."""
+    file = os.environ.get(f"{name}_FILE")
+    return Path(file).read_text().rstrip("\r\n") if file else os.environ.get(name, "")
 
 
 if __name__ == "__main__":

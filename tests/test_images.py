@@ -15,7 +15,13 @@ BASE = (ROOT / "DockerfilePipeline").read_text().split("\n# The platform itself"
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 PIPELINES = sorted(file.parent.name for file in (ROOT / "src/pipelines").glob("*/pyproject.toml"))
-SECRETS = ("POSTGRES_PASSWORD", "FTP_USER_PASS", "FTP_USER_NAME")
+SECRETS = (
+    "POSTGRES_PASSWORD",
+    "FTP_USER_PASS",
+    "FTP_USER_NAME",
+    "MLFLOW_ADMIN_PASS",
+    "MLFLOW_TRACKING_PASSWORD",
+)
 
 
 def dockerfile(name: str) -> str:

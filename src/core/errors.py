@@ -9,6 +9,10 @@ class RecArenaError(Exception):
     """
 
 
+class AccessRefusedError(RecArenaError):
+    """A service answers, but not to us: to ask again without another account is of no use."""
+
+
 def first_line(error: BaseException) -> str:
     """The first non-empty line of an error's message, or its type's name if it has none."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]

@@ -1,6 +1,6 @@
 """Passwords in files: `NAME_FILE` names the file that holds the secret setting `NAME`."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from core.errors import RecArenaError
@@ -8,11 +8,14 @@ from core.errors import RecArenaError
 SUFFIX = "_file"
 
 
-def read_secret_files(given: Mapping[str, str | None], names: Iterable[str]) -> dict[str, str]:
+def read_secret_files(
+    given: Mapping[str, str | None], names: Iterable[str], optional: Collection[str] = ()
+) -> dict[str, str]:
     """The content, without its last line break, of the file that is given for a secret's name.
 
-    `given` maps setting names, in whatever case, to values. Raises RecArenaError if a secret is
-    given both ways, or its file cannot be read.
+    `given` maps setting names, in whatever case, to values. An empty file of an `optional` secret
+    means that there is none. Raises RecArenaError if a secret is given both ways, or its file
+    cannot be read.
     """
     values = {name.lower(): value for name, value in given.items() if value}
     found = {}
@@ -28,6 +31,9 @@ def read_secret_files(given: Mapping[str, str | None], names: Iterable[str]) -> 
         except (OSError, UnicodeError) as error:
             reason = getattr(error, "strerror", None) or "it is no text"
             raise RecArenaError(f"{setting}={file}: {reason}") from None
-        if not found[name]:
+        if found[name]:
+            continue
+        del found[name]
+        if name not in optional:
             raise RecArenaError(f"{setting}={file}: the file is empty")
     return found

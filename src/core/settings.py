@@ -22,7 +22,15 @@ from core.paths import LOCAL_SETTINGS, ROOT
 from core.secret_files import SUFFIX, read_secret_files
 
 DEFAULT_PASSWORD = "recarena"  # noqa: S105 - refused unless everything listens on loopback
-SECRETS = ("postgres_password", "ftp_user_pass", "backend_store_uri")
+SECRETS = (
+    "postgres_password",
+    "ftp_user_pass",
+    "backend_store_uri",
+    "mlflow_admin_pass",
+    "mlflow_tracking_password",
+)
+OPTIONAL_SECRETS = ("mlflow_tracking_password",)  # an empty file means that there is none
+MLFLOW_PASSWORD_LENGTH = 12  # MLflow itself refuses shorter ones
 Port = int
 MAX_K = 1000  # length of a recommended list
 
@@ -68,6 +76,15 @@ class Settings(BaseSettings):
     """Port of the MLflow server."""
     backend_store_uri: SecretStr | None = None
     """Where MLflow keeps its runs; an SQLite file of its own unless given."""
+    mlflow_admin_user: str | None = Field(None, pattern=r"^[^:\s]+$")
+    """Administrator of the MLflow server, which then asks everybody for a password; without one it
+    asks nobody."""
+    mlflow_admin_pass: SecretStr | None = Field(None, min_length=MLFLOW_PASSWORD_LENGTH)
+    """The administrator's password, of 12 characters or more."""
+    mlflow_tracking_username: str | None = Field(None, pattern=r"^[^:\s]+$")
+    """Account that we use at an MLflow server that asks for one; the administrator unless given."""
+    mlflow_tracking_password: SecretStr | None = None
+    """Password of that account."""
     experiment_name: str = "RecArena"
     """MLflow experiment that the runs go to; made when it does not exist."""
 
@@ -112,7 +129,7 @@ class Settings(BaseSettings):
         return (
             init_settings,
             env_settings,
-            lambda: read_secret_files(os.environ, SECRETS),
+            lambda: read_secret_files(os.environ, SECRETS, OPTIONAL_SECRETS),
             lambda: _local_settings(LOCAL_SETTINGS),
             lambda: _file_settings(ROOT / ".env", settings_cls.model_fields),
         )
@@ -130,6 +147,27 @@ class Settings(BaseSettings):
                     f"still the default; set {secret.upper()} in .env or listen on 127.0.0.1"
                 )
         return self
+
+    @model_validator(mode="after")
+    def _refuse_half_an_account(self) -> Self:
+        for user, secret in (
+            ("mlflow_admin_user", "mlflow_admin_pass"),
+            ("mlflow_tracking_username", "mlflow_tracking_password"),
+        ):
+            if (getattr(self, user) is None) != (getattr(self, secret) is None):
+                raise ValueError(f"{user.upper()} and {secret.upper()} need each other: set both")
+        return self
+
+    @property
+    def mlflow_account(self) -> tuple[str, str] | None:
+        """User and password for an MLflow server that asks for them."""
+        for user, secret in (
+            (self.mlflow_tracking_username, self.mlflow_tracking_password),
+            (self.mlflow_admin_user, self.mlflow_admin_pass),
+        ):
+            if user and secret:
+                return user, secret.get_secret_value()
+        return None
 
     @property
     def tracking_uri(self) -> str:
@@ -170,7 +208,7 @@ def _file_settings(file: Path, known: Iterable[str]) -> dict[str, Any]:
     given = dotenv_values(file)
     values = {name.lower(): value for name, value in given.items() if value}
     plain = {name: values[name] for name in known if name in values}
-    return plain | read_secret_files(given, SECRETS)
+    return plain | read_secret_files(given, SECRETS, OPTIONAL_SECRETS)
 
 
 def _check_names(file: Path, known: Iterable[str]) -> None:

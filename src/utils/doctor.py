@@ -9,7 +9,13 @@ from dataclasses import dataclass
 from core.errors import RecArenaError, first_line
 from core.paths import ROOT
 from core.settings import Settings
-from utils.service_answers import ask_ftp, ask_mlflow, ask_postgres, send_artifact
+from utils.service_answers import (
+    ask_ftp,
+    ask_mlflow,
+    ask_postgres,
+    asks_password,
+    send_artifact,
+)
 
 SECONDS = 5.0  # for one question
 FREE_GIB = 5.0  # MovieLens 10M in the database, its indexes, and the log of loading it
@@ -76,7 +82,9 @@ def _ftp(settings: Settings) -> str:
 
 
 def _mlflow(settings: Settings) -> str:
-    return f"MLflow {ask_mlflow(settings, SECONDS)} at {settings.tracking_uri}"
+    version = ask_mlflow(settings, SECONDS)
+    asks = "asks for a password" if asks_password(settings, SECONDS) else "asks for no password"
+    return f"MLflow {version} at {settings.tracking_uri} answers us and {asks}"
 
 
 def _artifacts(settings: Settings) -> str:

@@ -2,17 +2,22 @@
 
 import os
 import re
+import secrets
 import socket
+import sqlite3
 import sys
+from contextlib import closing, suppress
+from pathlib import Path
 from urllib.parse import quote
 
 import psutil
 
 from core.errors import RecArenaError
-from core.settings import Settings
+from core.settings import SECRETS, Settings
 from utils.ports import LOOPBACK_OF, in_url, reachable
 
 BACKEND = "sqlite:///mlflow.db"  # relative: a folder may hold what a URI cannot
+FORM_KEY = "form_key"  # file that signs the forms of MLflow's accounts; the same at each start
 
 
 def mlflow_command(settings: Settings) -> list[str]:
@@ -22,11 +27,14 @@ def mlflow_command(settings: Settings) -> list[str]:
     # one process is enough for one machine, and each takes 250 MB
     # asked to end, it does not wait for an upload that takes long
     uvicorn = "--no-access-log --timeout-graceful-shutdown 1"
-    return [*command, *address, "--workers", "1", "--uvicorn-opts", uvicorn]
+    accounts = ["--app-name", "basic-auth"] if settings.mlflow_admin_user else []
+    return [*command, *address, *accounts, "--workers", "1", "--uvicorn-opts", uvicorn]
 
 
-def mlflow_environment(settings: Settings) -> dict[str, str]:
-    """The environment variables of the server; the only place that tells it the FTP password.
+def mlflow_environment(settings: Settings, folder: Path) -> dict[str, str]:
+    """The environment variables of a server that works in `folder`.
+
+    The only place that tells it the FTP password, and the one of its administrator.
 
     Raises RecArenaError for an FTP account or a backend store that MLflow cannot use.
     """
@@ -41,7 +49,46 @@ def mlflow_environment(settings: Settings) -> dict[str, str]:
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",  # it would fill the log
+        **_accounts(settings, folder),
     }
+
+
+def make_ready(settings: Settings, folder: Path) -> None:
+    """Let those who read the runs and the one who writes them not wait for each other.
+
+    SQLite's write-ahead log is a property of the file, so it is set before MLflow opens it; the
+    time for which a second writer waits, 20 s, MLflow sets itself. `folder` is the server's own.
+    """
+    scheme, _, rest = _backend(settings).partition(":///")
+    file = rest.partition("?")[0]
+    if scheme != "sqlite" or not file:
+        return
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # a file that cannot be opened, or is in use: MLflow is the one to say so
+    with suppress(sqlite3.Error), closing(sqlite3.connect(folder / file)) as database:
+        database.execute("pragma journal_mode = wal")
+
+
+def _accounts(settings: Settings, folder: Path) -> dict[str, str]:
+    """What MLflow's accounts need, if it is to ask for them."""
+    user, password = settings.mlflow_admin_user, settings.mlflow_admin_pass
+    if user is None or password is None:
+        return {}
+    return {
+        "MLFLOW_AUTH_ADMIN_USERNAME": user,
+        "MLFLOW_AUTH_ADMIN_PASSWORD": password.get_secret_value(),
+        "MLFLOW_FLASK_SERVER_SECRET_KEY": _form_key(folder),
+    }
+
+
+def _form_key(folder: Path) -> str:
+    """A random key that only we can read, made once."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    file = folder / FORM_KEY
+    if not file.exists():
+        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as new:
+            new.write(secrets.token_hex(32))
+    return file.read_text()
 
 
 def artifacts_destination(settings: Settings) -> str:
@@ -88,11 +135,12 @@ def main() -> None:
     """Become the MLflow server that the settings ask for. A wrong setting ends with status 1."""
     try:
         settings = Settings.load()
-        command, environment = mlflow_command(settings), mlflow_environment(settings)
+        command, environment = mlflow_command(settings), mlflow_environment(settings, Path.cwd())
+        make_ready(settings, Path.cwd())
     except RecArenaError as error:
         sys.exit(f"error: {error}")
     # it needs neither our modules, whose names could hide a library's, nor the plain password
-    dropped = {"PYTHONPATH", "FTP_USER_PASS", "FTP_USER_PASS_FILE"}
+    dropped = {"PYTHONPATH", *(name.upper() for name in SECRETS)}
     inherited = {name: value for name, value in os.environ.items() if name not in dropped}
     os.execve(command[0], command, inherited | environment)  # noqa: S606 - no shell is meant
 

@@ -1,7 +1,7 @@
 """What must be done before a pipeline's container starts: `python -m utils.prepare`.
 
-Migrates the database, and hands its password to the pipelines in a file on a volume that is
-theirs, so that it is in no configuration of a pipeline.
+Migrates the database, and hands its password, and the one for MLflow, to the pipelines in files
+on a volume that is theirs, so that they are in no configuration of a pipeline.
 """
 
 import os
@@ -32,8 +32,15 @@ def main() -> None:
 
 
 def hand_over(settings: Settings, folder: Path) -> None:
-    """Write the password where only the account of the pipelines reads it."""
+    """Write the passwords where only the account of the pipelines reads them.
+
+    That of MLflow is empty where MLflow asks for none.
+    """
     write_atomically(folder / "postgres_password", settings.postgres_password.get_secret_value())
+    tracking = settings.mlflow_tracking_password
+    write_atomically(
+        folder / "mlflow_tracking_password", tracking.get_secret_value() if tracking else ""
+    )
 
 
 if __name__ == "__main__":

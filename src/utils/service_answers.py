@@ -1,7 +1,9 @@
 """Does a service really answer? Each function asks it for what its clients ask it for."""
 
+import base64
 import ftplib
 import hashlib
+import http
 import http.client
 import json
 import secrets
@@ -13,7 +15,7 @@ from typing import Any
 import psycopg2
 from psycopg2.extensions import connection
 
-from core.errors import RecArenaError, first_line
+from core.errors import AccessRefusedError, RecArenaError, first_line
 from core.settings import Settings, is_loopback
 
 ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts"
@@ -65,6 +67,18 @@ def ask_mlflow(settings: Settings, seconds: float) -> str:
     return _call(settings, "/version", seconds).decode()
 
 
+def asks_password(settings: Settings, seconds: float) -> bool:
+    """Whether the MLflow server lets nobody in without an account."""
+    stranger = settings.model_copy(
+        update=dict.fromkeys(("mlflow_admin_user", "mlflow_tracking_username"))
+    )
+    try:
+        _call(stranger, "/version", seconds)
+    except AccessRefusedError:
+        return True
+    return False
+
+
 def ask_artifacts(settings: Settings, seconds: float) -> None:
     """List the artifacts' root through the MLflow server. Raises RecArenaError if it cannot."""
     answer = _call(settings, ARTIFACTS, seconds)
@@ -85,6 +99,20 @@ def send_artifact(settings: Settings, seconds: float) -> str:
     return hashlib.sha256(came).hexdigest()
 
 
+def refusal(settings: Settings) -> str:
+    """Why an MLflow server that asks for accounts does not let us in, and what to do."""
+    account = settings.mlflow_account
+    if account is None:
+        return (
+            f"MLflow at {settings.tracking_uri} asks for a password: set MLFLOW_TRACKING_USERNAME "
+            "and MLFLOW_TRACKING_PASSWORD"
+        )
+    return (
+        f"MLflow at {settings.tracking_uri} refuses the password of {account[0]}: an account "
+        "keeps the one that it was made with (docs/security.md says how to change it)"
+    )
+
+
 def _call(
     settings: Settings,
     path: str,
@@ -96,6 +124,9 @@ def _call(
 ) -> bytes:
     """What the MLflow server answers to a request."""
     headers = {"Content-Type": kind} if body else {}
+    if settings.mlflow_account:
+        account = ":".join(settings.mlflow_account).encode()
+        headers["Authorization"] = f"Basic {base64.b64encode(account).decode()}"
     request = urllib.request.Request(  # noqa: S310 - the address begins with http://
         settings.tracking_uri + path, data=body, headers=headers, method=method
     )
@@ -104,6 +135,8 @@ def _call(
             content: bytes = answer.read()
             return content
     except urllib.error.HTTPError as error:
+        if error.code == http.HTTPStatus.UNAUTHORIZED:
+            raise AccessRefusedError(refusal(settings)) from None
         said = error.read(3000).decode(errors="replace")
         raise RecArenaError(f"{path}: HTTP {error.code}: {_message(said)}") from None
     except (OSError, http.client.HTTPException) as error:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.settings import Settings
-from utils.mlflow_server import mlflow_command, mlflow_environment
+from utils.mlflow_server import make_ready, mlflow_command, mlflow_environment
 from utils.ports import in_url, reachable
 from utils.postgres_cluster import PostgresCluster
 from utils.service_answers import ask_artifacts, ask_ftp, ask_mlflow
@@ -51,6 +51,7 @@ class Plan:
     environment: dict[str, str]
     address: tuple[str, int]
     ask: Callable[[Settings, float], object]
+    prepare: Callable[[], None] = lambda: None
 
     def runs(self) -> bool:
         """Whether it runs as planned."""
@@ -59,6 +60,7 @@ class Plan:
     def start(self) -> None:
         """Start it, after ending what is left of an earlier one."""
         self.daemon.stop()
+        self.prepare()
         self.daemon.start(self.command, self.environment, self.address)
 
 
@@ -87,9 +89,10 @@ def plans(settings: Settings, folder: Path) -> list[Plan]:
         Plan(
             mlflow,
             mlflow_command(settings),
-            ISOLATED | mlflow_environment(settings),
+            ISOLATED | mlflow_environment(settings, mlflow.home),
             (host, settings.mlflow_tracking_port),
             _ask_tracker,
+            lambda: make_ready(settings, mlflow.home),
         ),
     ]
 

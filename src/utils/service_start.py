@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from core.errors import RecArenaError, first_line
+from core.errors import AccessRefusedError, RecArenaError, first_line
 from core.settings import Settings
 from utils.interrupts import Check
 from utils.local_postgres import LocalPostgres
@@ -92,6 +92,8 @@ class Start:
             try:
                 plan.ask(self.settings, ANSWER_SECONDS)
                 return self._tell(plan.daemon)
+            except AccessRefusedError:
+                raise
             except RecArenaError as error:
                 problem = first_line(error)
             time.sleep(0.1)

@@ -41,6 +41,9 @@ def prepare_client(settings: Settings) -> None:
     """
     for name, value in CLIENT_ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    if settings.mlflow_account:
+        user, password = settings.mlflow_account
+        os.environ |= {"MLFLOW_TRACKING_USERNAME": user, "MLFLOW_TRACKING_PASSWORD": password}
     host = settings.mlflow_tracking_host
     if is_loopback(host):  # a proxy knows nothing of this machine's own servers
         os.environ["NO_PROXY"] = ",".join(filter(None, [os.environ.get("NO_PROXY"), host]))
@@ -180,6 +183,11 @@ def explained(uri: str) -> Iterator[None]:
 
 def reason(error: BaseException) -> str:
     """The line that says what happened, without MLflow's history of tries."""
+    if "failed with error code 401" in str(error):
+        return (
+            "asks for a password: set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, "
+            "or correct them"
+        )
     said, _, tries = first_line(error).partition(" failed with exception")
     if not tries:
         return said

@@ -14,6 +14,7 @@ pytestmark = pytest.mark.compose
 SECRET_FILES = ("-f", "docker-compose.yml", "-f", "docker-compose.secrets.yml")
 ALL = ("--profile", "load", "--profile", "pipelines")
 HIDDEN = {"POSTGRES_PASSWORD": "hidden-postgres", "FTP_USER_PASS": "hidden-ftp"}
+HIDDEN_MLFLOW = {"MLFLOW_ADMIN_PASS": "hidden-admin", "MLFLOW_TRACKING_PASSWORD": "hidden-runner"}
 
 
 @pytest.fixture(scope="module", params=["1.29", "2"])
@@ -54,7 +55,8 @@ def test_without_a_profile_there_is_no_pipeline(parsing: Stack) -> None:
 
 
 def test_no_password_is_in_the_configuration_of_a_pipeline(parsing: Stack) -> None:
-    services = config(parsing, **HIDDEN)["services"]
+    account = HIDDEN_MLFLOW | {"MLFLOW_ADMIN_USER": "boss", "MLFLOW_TRACKING_USERNAME": "runner"}
+    services = config(parsing, **HIDDEN, **account)["services"]
     for name, service in services.items():
         told = json.dumps(service)
         if name.startswith("pipeline_"):
@@ -62,6 +64,8 @@ def test_no_password_is_in_the_configuration_of_a_pipeline(parsing: Stack) -> No
         else:
             assert ("hidden-ftp" in told) == (name in ("ftp-server", "mlflow-server"))
             assert ("hidden-postgres" in told) == (name in ("db", "migrate", "load"))
+            assert ("hidden-admin" in told) == (name == "mlflow-server")
+            assert ("hidden-runner" in told) == (name in ("migrate", "load"))
 
 
 def test_with_secrets_in_files_no_password_is_in_any_configuration(parsing: Stack) -> None:

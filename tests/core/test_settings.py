@@ -136,3 +136,39 @@ def test_the_committed_env_file_names_every_setting_and_only_those() -> None:
         if "=" in line and line.lstrip("# ").partition("=")[0].isupper()
     }
     assert named == set(Settings.model_fields)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"mlflow_admin_user": "boss"}, "MLFLOW_ADMIN_USER and MLFLOW_ADMIN_PASS need each other"),
+        ({"mlflow_tracking_password": "s3cret"}, "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACK"),
+        ({"mlflow_admin_user": "boss", "mlflow_admin_pass": "s3cret"}, "MLFLOW_ADMIN_PASS: .*12"),
+        ({"mlflow_admin_user": "a:b", "mlflow_admin_pass": "s3cret" * 2}, "MLFLOW_ADMIN_USER"),
+    ],
+)
+def test_half_an_account_or_a_weak_one_is_refused(
+    root: Path, given: dict[str, str], said: str
+) -> None:
+    with pytest.raises(RecArenaError, match=said) as refused:
+        Settings.load(**given)
+    assert "s3cret" not in str(refused.value)
+
+
+def test_the_administrator_is_our_account_unless_another_is_given(root: Path) -> None:
+    assert Settings.load().mlflow_account is None
+    admin = {"mlflow_admin_user": "boss", "mlflow_admin_pass": "s3cret" * 2}
+    assert Settings.load(**admin).mlflow_account == ("boss", "s3cret" * 2)
+    other = {"mlflow_tracking_username": "runner", "mlflow_tracking_password": "mine"}
+    assert Settings.load(**admin, **other).mlflow_account == ("runner", "mine")
+
+
+def test_the_empty_file_of_a_password_that_need_not_be_is_none(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (root / "secret").write_text("\n")
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD_FILE", str(root / "secret"))
+    assert Settings.load().mlflow_account is None
+    (root / "secret").write_text("mine\n")
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "runner")
+    assert Settings.load().mlflow_account == ("runner", "mine")

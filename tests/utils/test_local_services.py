@@ -8,9 +8,11 @@ import os
 import secrets
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import psutil
@@ -133,6 +135,8 @@ def test_no_secret_is_readable(folder: Path) -> None:
     }
     for secret in hidden:
         assert not [path for path in files if secret.encode() in path.read_bytes()]
+    with closing(sqlite3.connect(folder / "mlflow" / "mlflow.db")) as runs:
+        assert runs.execute("pragma journal_mode").fetchone() == ("wal",)
     for name in ("logs", "run", "ftp", "mlflow"):
         assert (folder / name).stat().st_mode & 0o77 == 0
 
