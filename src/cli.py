@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -24,12 +23,13 @@ from table_models import fetch as fetching
 from table_models import loader, synthetic
 from table_models.database import loaded
 from table_models.datasets import DATASETS, find
-from utils import answer_output, local_services, metric_output, new_recommender
+from utils import answer_output, local_services, metric_output, new_recommender, rerun_output
 from utils import doctor as checkup
 from utils.asking import ask
 from utils.leaderboard import Entry, entries
+from utils.pipeline_process import run_process
+from utils.rerun import rerun as repeat
 from utils.runner import (
-    child_environment,
     load_pipeline,
     pipeline_files,
     pipeline_module,
@@ -173,7 +173,7 @@ def run_pipelines(names: Sequence[str], dataset: str | None, assignments: Sequen
     for name, args in commands.items():
         if dataset:
             args += ["--dataset", dataset]
-        if _call(pipeline_module(chosen[name]), args):
+        if run_process(pipeline_module(chosen[name]), args):
             failed.append(name)
     if failed:
         raise RecArenaError(f"{len(failed)} of {len(commands)} failed: {', '.join(failed)}")
@@ -209,16 +209,24 @@ def _option(assignment: str) -> tuple[str, str]:
     return f"--{key.lower().replace('_', '-')}", value
 
 
-def _call(module: str, args: Sequence[str]) -> int:
-    """Exit status of a pipeline's process; an interrupt first lets it end its run."""
-    command = [sys.executable, "-m", module, *args]
-    with subprocess.Popen(command, cwd=ROOT, env=child_environment()) as process:
-        try:
-            return process.wait()
-        except BaseException:
-            process.terminate()
-            process.wait()
-            raise
+@app.command()
+def rerun(
+    run: Annotated[str, typer.Argument(help="A run's id, its first characters, or a recommender.")],
+    dataset: DatasetOption = None,
+    output: Annotated[
+        Literal["table", "json"], typer.Option("--format", help="How to print it.")
+    ] = "table",
+) -> None:
+    """Run a finished run again and say whether the same came out; exits 3 if it did not."""
+    told = Console(stderr=output == "json", highlight=False, soft_wrap=True)
+    found = repeat(Settings.load(), run, dataset, lambda text: told.print(text, markup=False))
+    if output == "json":
+        print(json.dumps(rerun_output.record(found), indent=2))  # noqa: T201
+    else:
+        for line in rerun_output.lines(found):
+            told.print(line, markup=False)
+    if not found.differences.identical:
+        raise typer.Exit(3)
 
 
 @app.command()

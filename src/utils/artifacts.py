@@ -1,11 +1,7 @@
 """The files that a run leaves, so that anyone can recompute its numbers."""
 
 import hashlib
-import importlib.metadata
-import os
 import pickle
-import platform
-import subprocess
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +12,6 @@ from pyarrow import csv, parquet
 
 from core.dataset import Dataset, IdMap
 from core.errors import RecArenaError, first_line
-from core.paths import ROOT
 from core.recommender import Recommender
 from utils.evaluation import Evaluation
 
@@ -104,37 +99,3 @@ def write_tables(folder: Path, tables: Mapping[str, Mapping[str, np.ndarray]]) -
 
 def _write(file: Path, **columns: np.ndarray) -> None:
     parquet.write_table(pa.table(columns), file, compression="zstd")
-
-
-def write_surroundings(folder: Path) -> None:
-    """Write what the run ran with: Python, system, and the version of every package."""
-    folder.mkdir(parents=True, exist_ok=True)
-    packages = sorted(
-        {f"{one.metadata['Name']}=={one.version}" for one in importlib.metadata.distributions()},
-        key=str.lower,
-    )
-    head = [f"# Python {platform.python_version()}, {platform.platform()}"]
-    (folder / "environment.txt").write_text("\n".join(head + packages) + "\n", encoding="utf-8")
-
-
-def git_tags() -> dict[str, str]:
-    """The commit of the code and whether it was changed since; empty if nobody knows.
-
-    An image has no checkout; it is told when it is built, as `git describe` says it.
-    """
-    built = os.environ.get("RECARENA_COMMIT")
-    if built:
-        commit, dash, _ = built.partition("-dirty")
-        return {"git_commit": commit, "git_dirty": str(bool(dash)).lower()}
-    try:
-        commit = _git("rev-parse", "HEAD")
-        dirty = bool(_git("status", "--porcelain", "--untracked-files=no"))
-    except (OSError, subprocess.CalledProcessError):
-        return {}
-    return {"git_commit": commit, "git_dirty": str(dirty).lower()}
-
-
-def _git(*args: str) -> str:
-    command = ["git", "-C", str(ROOT), *args]
-    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=30)
-    return done.stdout.strip()

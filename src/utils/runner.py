@@ -20,12 +20,11 @@ from core.protocol import EvaluationProtocol
 from core.recommender import Recommender
 from core.settings import Settings
 from datareader.reader import choose_dataset, read_dataset
+from utils import surroundings
 from utils.artifacts import (
-    git_tags,
     write_evaluation,
     write_ids,
     write_model,
-    write_surroundings,
     write_tables,
 )
 from utils.evaluation import Evaluation, evaluate
@@ -75,7 +74,8 @@ class Pipeline(Generic[P]):
             "pipeline": self.name,
             "dataset": protocol.dataset,
             "dataset_schema": source.schema,
-        } | git_tags()
+        }
+        tags |= surroundings.tags(self.name) | surroundings.lineage()
         with tracker.run(self.name, tags, describe(protocol)) as run:
             run.log_params(params.model_dump() | protocol.params())
             start = time.perf_counter()
@@ -88,7 +88,8 @@ class Pipeline(Generic[P]):
                 model = self.recommender(params).fit(dataset)
             seconds = {"read_seconds": read - start, "fit_seconds": time.perf_counter() - begin}
             evaluation = evaluate(model, dataset, protocol)
-            deliver(run, self.name, model, dataset, evaluation)
+            known = identity(params, protocol, dataset)
+            deliver(run, self.name, model, dataset, evaluation, known)
             metrics = evaluation.metrics | seconds | evaluation.seconds
             metrics["peak_memory_mib"] = peak_memory_mib()
             run.log_metrics(metrics)
@@ -126,18 +127,38 @@ class Pipeline(Generic[P]):
 
 
 def deliver(
-    run: Run, name: str, model: Recommender, dataset: Dataset, evaluation: Evaluation
+    run: Run,
+    name: str,
+    model: Recommender,
+    dataset: Dataset,
+    evaluation: Evaluation,
+    known: Mapping[str, object],
 ) -> None:
-    """Upload the model with its ids, its tables, the lists, per-user metrics and surroundings."""
+    """Upload the model with its ids, its tables, the lists, per-user metrics and surroundings.
+
+    `known` is what makes the run the one that it is, for the surroundings.
+    """
     with tempfile.TemporaryDirectory(prefix="recarena-") as temporary:
         folder = Path(temporary)
         write_evaluation(folder, dataset, evaluation)
         write_tables(folder, model.tables(dataset))
-        write_surroundings(folder)
+        surroundings.write_surroundings(folder, name, known)
         write_ids(folder, dataset)
         sha256 = write_model(folder, name, model)
         run.log_folder(folder)
         run.set_tags({"model_file": f"models/{name}.pkl", "model_sha256": sha256})
+
+
+def identity(
+    params: PipelineParams, protocol: EvaluationProtocol, dataset: Dataset
+) -> dict[str, object]:
+    """What a run that is made again must have in common with the first one."""
+    return {
+        "params": params.model_dump(),
+        "seed": getattr(params, "seed", None),
+        "protocol": protocol.params(),
+        "fingerprint": dataset.fingerprint,
+    }
 
 
 def describe(protocol: EvaluationProtocol) -> str:

@@ -45,6 +45,7 @@ def test_a_run_leaves_everything(tmp_path: Path) -> None:
     files = {str(file.relative_to(run.folder)) for file in run.folder.rglob("*") if file.is_file()}
     assert files == {
         "environment.txt",
+        "surroundings.json",
         "models/SVD.pkl",
         "models/ids.npz",
         "evaluation/recommendations.parquet",
