@@ -35,6 +35,10 @@ class PipelineParams(BaseSettings):
         except ValidationError as error:
             raise RecArenaError(_describe(error, cls, folder)) from None
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """As values alone, so that a pickled model is the same file however they were given."""
+        return _restored, (type(self), self.model_dump())
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -45,6 +49,11 @@ class PipelineParams(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return init_settings, env_settings, dotenv_settings
+
+
+def _restored(params: type[PipelineParams], values: dict[str, Any]) -> PipelineParams:
+    """The parameters of these values, which were checked when they were first made."""
+    return params.model_construct(**values)
 
 
 def _describe(error: ValidationError, params: type[PipelineParams], folder: Path) -> str:

@@ -183,7 +183,9 @@ def _kept(settings: Settings, run_id: str, folder: Path) -> Kept:
         there = {one.path for where in (None, "evaluation") for one in _list(client, run_id, where)}
         for file in FILES:  # MLflow asks again and again for one that is missing
             if file in there:
-                client.download_artifacts(run_id, file, str(folder))
+                found = Path(client.download_artifacts(run_id, file, str(folder)))
+                (folder / file).parent.mkdir(exist_ok=True)
+                found.replace(folder / file)
     if LISTS not in there:
         raise RecArenaError(f"run {run_id[:8]} left no {LISTS}, so there is nothing to compare")
     return Kept(run_id, run.data.params, run.data.metrics, run.data.tags, folder)

@@ -1,8 +1,9 @@
+import pickle
 import re
 from pathlib import Path
 
 import pytest
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, PositiveInt, ValidationError, model_validator
 
 from core.errors import RecArenaError
 from core.params import PARAMS_FILE, PipelineParams, parse
@@ -79,3 +80,12 @@ def test_parameters_that_exclude_each_other_are_refused_in_one_line(tmp_path: Pa
 
     with pytest.raises(RecArenaError, match=r"^ONE and OTHER exclude each other$"):
         Exclusive.load(tmp_path, {"one": "true", "other": "true"})
+
+
+def test_a_pickle_is_the_same_however_they_were_given(tmp_path: Path) -> None:
+    given = ToyParams.load(tmp_path, {"seed": "0", "factors": "20"})
+    assert pickle.dumps(given) == pickle.dumps(ToyParams())
+    again = pickle.loads(pickle.dumps(given))
+    assert again == given
+    with pytest.raises(ValidationError, match="frozen"):
+        again.seed = 1
