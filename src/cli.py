@@ -23,9 +23,18 @@ from table_models import fetch as fetching
 from table_models import loader, synthetic
 from table_models.database import loaded
 from table_models.datasets import DATASETS, find
-from utils import answer_output, local_services, metric_output, new_recommender, rerun_output
+from utils import (
+    answer_output,
+    convention_output,
+    local_services,
+    metric_output,
+    new_recommender,
+    rerun_output,
+)
 from utils import doctor as checkup
 from utils.asking import ask
+from utils.convention_output import Compared, compared
+from utils.conventions import CONVENTIONS
 from utils.leaderboard import Entry, entries
 from utils.pipeline_process import run_process
 from utils.rerun import rerun as repeat
@@ -306,18 +315,48 @@ def _number(value: float | None, digits: int) -> str:
 
 @app.command()
 def metrics(
-    definitions: Annotated[  # noqa: ARG001 - what it does anyway
+    definitions: Annotated[
         bool, typer.Option("--definitions", help="Print what each metric is; the default.")
-    ] = True,
-    output: Annotated[Literal["table", "json", "md"], typer.Option("--format")] = "table",
+    ] = False,
+    run: Annotated[
+        str | None,
+        typer.Option("--run", help="Judge the lists of this run, by its id or recommender."),
+    ] = None,
+    convention: Annotated[
+        str, typer.Option("--convention", help=f"With --run: {', '.join(CONVENTIONS)} or all.")
+    ] = "all",
+    dataset: DatasetOption = None,
+    output: Annotated[
+        Literal["table", "json", "md"], typer.Option("--format", help="How to print it.")
+    ] = "table",
 ) -> None:
-    """Say what each metric is, where it is from, and what other libraries compute instead."""
+    """Say what each metric is, and what a run's metrics are in other libraries' conventions."""
+    if definitions or run is None:
+        show_definitions(output)
+    if run is not None:
+        show_conventions(compared(Settings.load(), run, convention, dataset), output)
+
+
+def show_definitions(output: Literal["table", "json", "md"]) -> None:
+    """Print what each metric is, where it is from, and what other libraries compute instead."""
     if output == "json":
         print(json.dumps(metric_output.as_record(), indent=2))  # noqa: T201
     elif output == "md":
         print(metric_output.as_markdown(), end="")  # noqa: T201
     else:
         wide().print(metric_output.as_text())
+
+
+def show_conventions(found: Compared, output: Literal["table", "json", "md"]) -> None:
+    """Print a run's metrics in our convention and in others."""
+    if output == "json":
+        print(json.dumps(convention_output.record(found), indent=2))  # noqa: T201
+    elif output == "md":
+        print(convention_output.as_markdown(found), end="")  # noqa: T201
+    else:
+        for line in convention_output.head(found):
+            say(line)
+        wide().print(convention_output.as_table(found, terminal=out.is_terminal))
 
 
 @app.command()

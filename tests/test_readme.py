@@ -108,6 +108,8 @@ MISTAKES = {
     "recarena recommend --run SVD --user 1": "recarena up",
     "recarena recommend --run SVD --user 1 -k 0": "-k 0: a list has from 1 to 1000 movies",
     "recarena rerun SVD": "recarena up",
+    "recarena metrics --run SVD --convention elliot": "no convention 'elliot'; there are recbole, ",
+    "recarena metrics --run SVD": "recarena up",
     "recarena new Popularity": "src/pipelines/popularity is there already",
     "recarena new item-mean": "'item-mean' is no name for a recommender",
     "recarena leaderboard --dataset ml-3m": "no data set 'ml-3m'",

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 from pyarrow import parquet
+from pydantic import ValidationError
 
 from core.dataset import Dataset
 from core.errors import RecArenaError, first_line
@@ -43,8 +44,12 @@ class KeptRun:
         try:
             return EvaluationProtocol.of_run(logged)
         except ValueError as error:
+            why = first_line(error)
+            if isinstance(error, ValidationError):
+                wrong = error.errors()[0]
+                why = f"{'.'.join(map(str, wrong['loc']))}: {wrong['msg']}"
             raise RecArenaError(
-                f"{self.run} was judged by a protocol that is not known here: {first_line(error)}"
+                f"{self.run} was judged by a protocol that is not known here: {why}"
             ) from None
 
 

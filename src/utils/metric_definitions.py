@@ -93,6 +93,7 @@ ORDER = (
 )
 TREC_ORDER = ORDER + "last first (trec_eval)"
 MS_MARCO_ORDER = ORDER + "first first (its code of MS MARCO)"
+CUT = "the same for lists of k; longer ones are cut after they were put into its order, see NDCG"
 NOT_OF_LISTS = "over the ranking of the whole catalogue, so not computable from lists of k"
 COLD = "items without a train rating are taken out of R (exclude_unknowns, the default)"
 
@@ -115,7 +116,7 @@ RANKING = (
             rectools=SAME,
             cornac=f"the same formula, but {COLD}",
             ranx=SAME,
-            ir_measures=TREC_ORDER,
+            ir_measures=CUT,
         ),
     ),
     Definition(
@@ -131,7 +132,7 @@ RANKING = (
             rectools="the same by default; r_precision=True divides by min(|R|, k)",
             cornac=f"divided by |L|, and {COLD}",
             ranx=SAME,
-            ir_measures=TREC_ORDER,
+            ir_measures=CUT,
         ),
     ),
     Definition(
@@ -166,7 +167,7 @@ RANKING = (
             rectools="divided by |R|, or by k with divide_by_k=True",
             cornac=NOT_OF_LISTS,
             ranx="divided by |R|, which matters where k < |R|",
-            ir_measures="divided by |R|, which matters where k < |R|; order as for recall",
+            ir_measures="divided by |R|, which matters where k < |R|; on its order, see NDCG",
         ),
     ),
     Definition(
@@ -197,7 +198,7 @@ RANKING = (
             lenskit=SAME,
             rectools=SAME,
             ranx=SAME,
-            ir_measures=f"called Success; {TREC_ORDER}",
+            ir_measures=f"{CUT}; called Success",
         ),
     ),
     Definition(

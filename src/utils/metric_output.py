@@ -82,7 +82,8 @@ def as_markdown() -> str:
         "",
         "## What others compute under the same name",
         "",
-        "Of a library that is not named at a metric, nothing is said.",
+        "Of a library that is not named at a metric, nothing is said. The command",
+        "`recarena metrics --run RUN --convention NAME` judges a finished run's lists in its way.",
     ]
     for key, library in LIBRARIES.items():
         lines += ["", f"### {library.name}", "", f"Read: {library.read}.", ""]

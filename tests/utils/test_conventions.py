@@ -22,7 +22,12 @@ from utils.evaluation import evaluate
 from utils.metric_definitions import DEFINITIONS, LIBRARIES, SAME
 
 N_ITEMS = 30
-AGREES = ("the same by default", "the same for relevance", "the same in code")
+AGREES = (
+    "the same by default",
+    "the same for lists of k",
+    "the same for relevance",
+    "the same in code",
+)
 MEASURES = {"recall": R, "precision": P, "ndcg": nDCG, "map": AP, "mrr": RR, "hit_rate": Success}
 
 
