@@ -25,6 +25,8 @@ from table_models.database import loaded
 from table_models.datasets import DATASETS, find
 from utils import (
     answer_output,
+    comparison,
+    comparison_output,
     convention_output,
     local_services,
     metric_output,
@@ -311,6 +313,28 @@ def as_table(group: Sequence[Entry]) -> Table:
 
 def _number(value: float | None, digits: int) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
+
+
+@app.command()
+def compare(
+    a: Annotated[str, typer.Argument(help="A run's id, its first characters, or a recommender.")],
+    b: Annotated[str, typer.Argument(help="Another one, judged alike.")],
+    dataset: DatasetOption = None,
+    output: Annotated[
+        Literal["table", "json", "md"], typer.Option("--format", help="How to print it.")
+    ] = "table",
+) -> None:
+    """Compare two finished runs: parameters, metrics with a paired test, users, lists."""
+    found = comparison.compare(Settings.load(), a, b, dataset)
+    if output == "json":
+        print(json.dumps(comparison_output.record(found), indent=2))  # noqa: T201
+    elif output == "md":
+        print(comparison_output.as_markdown(found), end="")  # noqa: T201
+    else:
+        console = wide()
+        console.print(
+            comparison_output.as_text(found, width=console.width, terminal=out.is_terminal)
+        )
 
 
 @app.command()

@@ -110,6 +110,7 @@ MISTAKES = {
     "recarena rerun SVD": "recarena up",
     "recarena metrics --run SVD --convention elliot": "no convention 'elliot'; there are recbole, ",
     "recarena metrics --run SVD": "recarena up",
+    "recarena compare SVD popularity": "recarena up",
     "recarena new Popularity": "src/pipelines/popularity is there already",
     "recarena new item-mean": "'item-mean' is no name for a recommender",
     "recarena leaderboard --dataset ml-3m": "no data set 'ml-3m'",

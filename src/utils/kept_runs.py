@@ -1,24 +1,24 @@
 """What a finished run left, read again: its parameters, metrics and lists, and its split."""
 
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, fields
 
 import numpy as np
 import pyarrow as pa
 from pyarrow import parquet
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from core.dataset import Dataset
 from core.errors import RecArenaError, first_line
-from core.protocol import PREFIX, EvaluationProtocol
+from core.protocol import EvaluationProtocol
 from core.recommender import NO_ITEM, Ranking
-from core.settings import MAX_K, Settings
+from core.settings import Settings
 from datareader.reader import read_dataset
 from table_models.database import LoadedDataSet
 from utils.finished_runs import FinishedRun
 from utils.run_files import download
 from utils.tracking import explained, prepare_client
 
+PREFIX = "protocol."  # of the parameters that are the protocol's
 LISTS = "evaluation/recommendations.parquet"
 COLUMNS = ("user_id", "rank", "movie_id", "score")
 
@@ -40,14 +40,13 @@ class KeptRun:
 
     def evaluation_protocol(self) -> EvaluationProtocol:
         """How the run was judged. Raises RecArenaError if it did not log that as we know it."""
-        logged = {PREFIX + name: value for name, value in self.protocol.items()}
+        names = {one.name for one in fields(EvaluationProtocol)}
+        known = {n: v for n, v in self.protocol.items() if n in names and v != "None"}
         try:
-            return EvaluationProtocol.of_run(logged)
-        except ValueError as error:
-            why = first_line(error)
-            if isinstance(error, ValidationError):
-                wrong = error.errors()[0]
-                why = f"{'.'.join(map(str, wrong['loc']))}: {wrong['msg']}"
+            return TypeAdapter(EvaluationProtocol).validate_python(known)
+        except ValidationError as error:
+            wrong = error.errors()[0]
+            why = f"{'.'.join(map(str, wrong['loc']))}: {wrong['msg']}"
             raise RecArenaError(
                 f"{self.run} was judged by a protocol that is not known here: {why}"
             ) from None
@@ -79,40 +78,41 @@ def split_of(settings: Settings, one: KeptRun, source: LoadedDataSet) -> Dataset
     return dataset
 
 
-def lists_table(settings: Settings, run: FinishedRun) -> pa.Table:
-    """The lists of a run as rows of user_id, rank (from 1), movie_id and score.
+def lists_table(settings: Settings, one: KeptRun) -> pa.Table:
+    """The lists of a run as rows of user_id, rank (1 to its k), movie_id and score.
 
     Raises RecArenaError if the run left none, or a file that is none.
     """
-    file = download(settings, run.id, LISTS)
+    file = download(settings, one.run.id, LISTS)
     try:
         table = parquet.read_table(file, columns=list(COLUMNS))
+        absent = [name for name in COLUMNS if table[name].null_count]
     except (pa.ArrowException, OSError, KeyError) as error:
-        raise _unreadable(run, file, first_line(error)) from None
-    for name in COLUMNS:
-        if table[name].null_count:
-            raise _unreadable(run, file, f"{name} is not always there")
+        raise _unreadable(one, first_line(error)) from None
+    if absent:
+        raise _unreadable(one, f"{absent[0]} is not always there")
+    k = one.evaluation_protocol().k
+    ranks = table["rank"].to_numpy()
+    if len(ranks) and (ranks.min() < 1 or ranks.max() > k):
+        raise _unreadable(one, f"places are not in 1..{k}")
     return table
 
 
 def ranking_of(settings: Settings, one: KeptRun, dataset: Dataset) -> Ranking:
     """The run's lists, a row for each user index of the data set and k places."""
-    table = lists_table(settings, one.run)
-    k = one.evaluation_protocol().k
-    ranks = table["rank"].to_numpy()
-    if not 1 <= k <= MAX_K or (len(ranks) and (ranks.min() < 1 or ranks.max() > k)):
-        raise _unreadable(one.run, Path(LISTS), f"places are not in 1..{k}")
+    table = lists_table(settings, one)
+    shape = (len(dataset.user_ids), one.evaluation_protocol().k)
     try:
         users = dataset.user_ids.index(table["user_id"].to_numpy())
         found = dataset.item_ids.index(table["movie_id"].to_numpy())
     except KeyError as error:
-        raise _unreadable(one.run, Path(LISTS), f"id {error} is not in {dataset.name}") from None
-    shape = (len(dataset.user_ids), k)
+        raise _unreadable(one, f"id {error} is not in {dataset.name}") from None
     ranking = Ranking(np.full(shape, NO_ITEM, np.int32), np.full(shape, np.nan, np.float32))
-    ranking.items[users, ranks - 1] = found
-    ranking.scores[users, ranks - 1] = table["score"].to_numpy()
+    places = table["rank"].to_numpy() - 1
+    ranking.items[users, places] = found
+    ranking.scores[users, places] = table["score"].to_numpy()
     return ranking
 
 
-def _unreadable(run: FinishedRun, file: Path, why: str) -> RecArenaError:
-    return RecArenaError(f"the lists of {run} cannot be read: {file.name}: {why}")
+def _unreadable(one: KeptRun, why: str) -> RecArenaError:
+    return RecArenaError(f"the lists of {one.run} cannot be read: {why}")

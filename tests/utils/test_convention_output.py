@@ -137,7 +137,7 @@ def test_lists_that_are_none_are_refused(
     columns: dict[str, list[int] | None],
     message: str,
 ) -> None:
-    first = lists_table(settings, find_run(settings, "popularity")[0]).slice(0, 1)
+    first = lists_table(settings, kept(settings, find_run(settings, "popularity")[0])).slice(0, 1)
     rows = first.to_pydict() | columns
     file = tmp_path / "lists.parquet"
     parquet.write_table(pa.table({name: one for name, one in rows.items() if one}), file)
