@@ -14,17 +14,17 @@ from datareader import catalogue
 from datareader.catalogue import Movie
 from datareader.session import reading
 from table_models.database import LoadedDataSet
+from utils import surroundings, surroundings_changes
 from utils.evaluation import relevant_test
 from utils.finished_runs import find_run
 from utils.kept_runs import KeptRun, kept, lists_table, split_of
 from utils.list_overlap import Overlap, overlap
 from utils.metric_definitions import COUNTS, DEFINITIONS, RANKING
-from utils.run_files import per_user
+from utils.run_files import download, per_user
 from utils.runner import pipeline_files
 
 SORTED_BY = "ndcg_at_k"
 SHOWN_USERS = 5  # who gain most, and who lose most
-SURROUNDINGS = ("git_commit", "git_dirty", "code", "lock", "image", "python", "cpu")
 COSTS = ("fit_seconds", "recommend_seconds", "peak_memory_mib")
 
 Pair = tuple[str | None, str | None]
@@ -119,7 +119,7 @@ def compare(settings: Settings, a: str, b: str, dataset: str | None = None) -> C
         b=second,
         k=k,
         params=differing(first.params, second.params),
-        surroundings=_surroundings(first, second),
+        surroundings=_surroundings(settings, first, second),
         metrics=_metrics(settings, first, second),
         overlap=overlap(tables[0], tables[1], k),
         gain=shown(gain),
@@ -166,10 +166,19 @@ def differing(a: Mapping[str, str], b: Mapping[str, str]) -> dict[str, Pair]:
     return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
 
-def _surroundings(a: KeptRun, b: KeptRun) -> dict[str, Pair]:
-    """What differs around the runs, of what both recorded."""
-    found = differing(a.tags, b.tags)
-    return {name: found[name] for name in SURROUNDINGS if name in found and all(found[name])}
+def _surroundings(settings: Settings, a: KeptRun, b: KeptRun) -> dict[str, Pair]:
+    """What differs around the runs, if both recorded it."""
+    try:
+        files = [download(settings, one.run.id, surroundings.FILE) for one in (a, b)]
+    except RecArenaError:
+        return {}
+    found = [surroundings_changes.read(file) for file in files]
+    for one in found:
+        one.pop("run", None)  # what is compared anyway
+        if a.run.pipeline != b.run.pipeline:
+            one.get("code", {}).pop("sha256", None)  # of the recommender's own code, too
+    changes = surroundings_changes.changes(*found)
+    return {one.name: (one.before, one.after) for one in changes}
 
 
 def _metrics(settings: Settings, a: KeptRun, b: KeptRun) -> list[MetricPair]:

@@ -4,6 +4,7 @@ import io
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -239,6 +240,25 @@ def test_lists_titles_and_hits_are_those_of_the_database(settings: Settings) -> 
             assert [movie.title for movie, _ in shown] == [titles[m] for m in wanted]
             assert [hit for _, hit in shown] == [m in liked for m in wanted]
         assert any(hit for one in (*found.gain, *found.lose) for _, hit in getattr(one, name))
+
+
+def test_surroundings_that_differ_are_shown(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    original = comparison.download
+
+    def other(settings: Settings, run_id: str, path: str) -> Path:
+        file = original(settings, run_id, path)
+        if run_id != find_run(settings, "SVD")[0].id or path != "surroundings.json":
+            return file
+        found = json.loads(file.read_text())
+        found["packages"]["numpy"] = "0.1"
+        (tmp_path / path).write_text(json.dumps(found))
+        return tmp_path / path
+
+    monkeypatch.setattr(comparison, "download", other)
+    found = compare(settings, "svd", "popularity")
+    assert found.surroundings == {"packages.numpy": ("0.1", np.__version__)}
 
 
 def test_a_run_by_id_and_a_name(settings: Settings) -> None:
