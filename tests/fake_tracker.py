@@ -38,6 +38,9 @@ class FakeRun:
     def set_tags(self, tags: Mapping[str, str]) -> None:
         self.tags |= tags
 
+    def describe(self, text: str) -> None:
+        self.description = text
+
     def log_dataset(self, dataset: Dataset, source: str) -> None:
         self.dataset = f"{dataset.name} from {source}"
 

@@ -113,10 +113,10 @@ def read(plan: Plan) -> Iterator[dict[str, Any]]:
         ensure_loaded(settings, plan, shape)
         found = choose_dataset(settings)
         protocol = EvaluationProtocol.of(settings, found.shown_name)
-        lines = (SQL / "integrated_tables.sql").read_text().splitlines()
-        query = " ".join(line for line in lines if not line.startswith("--"))
-        given = {"n_test": protocol.n_test, "n_held_back": 0, "user_num": 0, "user_seed": "'0'"}
-        copy = f"copy ({query % given}) to stdout (format binary)"
+        split = (SQL / "integrated_tables.sql").read_text()
+        with closing(connect(settings)) as connection, connection.cursor() as cursor:
+            query = cursor.mogrify(split, protocol.query_params()).decode()
+        copy = f"copy ({query}) to stdout (format binary)"
         schema = "set search_path to synthetic"
         floors, works = in_turns(
             lambda: psql(settings, plan.limit, "-o", os.devnull, "-c", schema, "-c", copy),

@@ -10,8 +10,9 @@ import ipaddress
 import json
 import os
 from collections.abc import Iterable
+from datetime import date
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, model_validator
@@ -32,6 +33,8 @@ SECRETS = (
 OPTIONAL_SECRETS = ("mlflow_tracking_password",)  # an empty file means that there is none
 MLFLOW_PASSWORD_LENGTH = 12  # MLflow itself refuses shorter ones
 Port = int
+Split = Literal["last_n", "leave_one_out", "random", "global_time"]
+SplitPart = Literal["test", "validation"]
 MAX_K = 1000  # length of a recommended list
 
 
@@ -90,11 +93,28 @@ class Settings(BaseSettings):
 
     dataset: str | None = None
     """Data set to run on; the one that is loaded unless given."""
+    split: Split = "last_n"
+    """How test ratings are chosen: last_n, the newest n_test of each user; leave_one_out, the
+    newest of each user; random, a fold of all ratings; global_time, all after a moment."""
+    split_part: SplitPart = "test"
+    """What recommenders are judged by: test, or validation, which leaves the test ratings out and
+    splits what was train once more in the same way, so that parameters can be chosen on it."""
     n_test: int = Field(5, ge=1)
-    """Newest ratings of each user that are the test set."""
+    """Newest ratings of each user that are the test set (last_n)."""
     n_held_back: int = Field(0, ge=0)
-    """Newest ratings of each user that are left out altogether, before the test set is taken:
-    with 5, parameters can be chosen on the ratings before the test ones."""
+    """Newest ratings of each user that are left out altogether, before the test set is taken
+    (last_n): with 5, parameters can be chosen on the ratings before the test ones."""
+    n_folds: int = Field(5, ge=2, le=1000)
+    """Parts of equal size that all ratings are dealt out to (random)."""
+    fold: int = Field(1, ge=1)
+    """The part that is the test set, from 1 to n_folds (random)."""
+    split_seed: int = 0
+    """Seed of the parts (random)."""
+    split_quantile: float = Field(0.9, gt=0, lt=1)
+    """Share of the ratings, oldest first, that are train (global_time)."""
+    split_date: date | None = None
+    """Day from which, at 00:00 UTC, all ratings are test, e.g. 2008-01-01, instead of a quantile
+    (global_time)."""
     top_k: int = Field(10, ge=1, le=MAX_K)
     """Length of the recommended lists."""
     relevance_threshold: float = 4.0
@@ -168,6 +188,12 @@ class Settings(BaseSettings):
             if user and secret:
                 return user, secret.get_secret_value()
         return None
+
+    @model_validator(mode="after")
+    def _refuse_a_fold_that_is_not_there(self) -> Self:
+        if self.split == "random" and self.fold > self.n_folds:
+            raise ValueError(f"FOLD={self.fold}: there are only N_FOLDS={self.n_folds} folds")
+        return self
 
     @property
     def tracking_uri(self) -> str:

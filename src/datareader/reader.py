@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from core.dataset import Dataset, IdMap, Interactions, RatingScale
 from core.errors import RecArenaError
 from core.paths import SQL
-from core.protocol import EvaluationProtocol
+from core.protocol import EvaluationProtocol, remedy
 from core.settings import Settings
 from datareader.binary_copy import read_columns
 from datareader.session import reading
@@ -52,21 +52,19 @@ def read_dataset(
     Items are all movies, users those with a rating (of the sample, if there is one). Rows come
     in the split's own total order, whatever the order in which they were loaded.
 
-    Raises RecArenaError if the data set is not there or the split leaves no test rating.
+    Raises RecArenaError if the data set is not there or the split leaves no test rating or no
+    train rating.
     """
     declared = find(source.name)
-    params = {
-        "n_test": protocol.n_test,
-        "n_held_back": protocol.n_held_back,
-        "user_num": protocol.user_num,
-        "user_seed": str(protocol.user_seed),
-    }
     with reading(settings, source) as cursor:
         split = (SQL / "integrated_tables.sql").read_text()
-        columns = read_columns(cursor, split, params, COLUMNS)
+        columns = read_columns(cursor, split, protocol.query_params(), COLUMNS)
         cursor.execute((SQL / "integrated_tables_tags.sql").read_text())
         catalogue = cursor.fetchall()
     scale = RatingScale(float(declared.scale.lowest), float(declared.scale.highest))
+    is_test = columns["is_test"]
+    if not is_test.any() or is_test.all():
+        raise RecArenaError(f"{source.shown_name}: {remedy(protocol)}")
     return _assemble(source.shown_name, columns, catalogue, scale)
 
 
@@ -77,10 +75,6 @@ def _assemble(
     scale: RatingScale,
 ) -> Dataset:
     is_test = columns["is_test"]
-    if not is_test.any():
-        raise RecArenaError(
-            f"{name}: no user has more ratings than the test set takes; lower N_TEST"
-        )
     user_ids = IdMap.of(columns["user_id"])
     item_ids = IdMap(np.array([row[0] for row in catalogue], dtype=np.int64))
     everything = Interactions(

@@ -10,7 +10,7 @@ from core.dataset import Dataset, Interactions
 from core.errors import RecArenaError
 from core.protocol import EvaluationProtocol
 from core.recommender import Ranking, RatingPredictor, Recommender
-from utils import metrics
+from utils import leakage, metrics
 
 PREDICTIONS_AT_ONCE = 1 << 20
 
@@ -81,7 +81,7 @@ def relevant_test(dataset: Dataset, protocol: EvaluationProtocol) -> Interaction
     if not len(relevant):
         raise RecArenaError(
             f"{dataset.name}: none of {len(dataset.test)} test ratings reaches "
-            f"{protocol.relevance_threshold} stars; lower RELEVANCE_THRESHOLD or N_TEST"
+            f"{protocol.relevance_threshold} stars; lower RELEVANCE_THRESHOLD"
         )
     return relevant
 
@@ -132,8 +132,6 @@ def predict_test(model: Recommender, dataset: Dataset) -> NDArray[np.float32] | 
 
 def counts(dataset: Dataset, lists: NDArray[np.int32]) -> dict[str, float]:
     """The numbers beside the metrics: who and what the means are over."""
-    rated = np.zeros(len(dataset.item_ids), dtype=bool)
-    rated[dataset.train.items] = True
     return {
         "n_users": len(dataset.user_ids),
         "n_items": len(dataset.item_ids),
@@ -142,5 +140,4 @@ def counts(dataset: Dataset, lists: NDArray[np.int32]) -> dict[str, float]:
         "n_users_evaluated": len(lists),
         "n_users_no_relevant": len(np.unique(dataset.test.users)) - len(lists),
         "n_users_short_list": int((lists < 0).any(axis=1).sum()),
-        "share_test_items_unseen": float((~rated[dataset.test.items]).mean()),
-    }
+    } | leakage.shares(dataset)

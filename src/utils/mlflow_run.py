@@ -61,6 +61,12 @@ class MlflowRun:
         """Set what the run can be found by."""
         self.log("tags", {name: str(value) for name, value in tags.items()})
 
+    def describe(self, text: str) -> None:
+        """Say in words what the run is, in the place of what was said when it began."""
+        from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE  # noqa: PLC0415 - takes seconds
+
+        self.set_tags({MLFLOW_RUN_NOTE: text})
+
     def log_dataset(self, dataset: Dataset, source: str) -> None:
         """Log both sides of the split, with the split's fingerprint as their digest."""
         digest = dataset.fingerprint.rsplit("-", 1)[1]

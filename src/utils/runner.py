@@ -16,11 +16,11 @@ from core.dataset import Dataset
 from core.errors import RecArenaError
 from core.learning import listening
 from core.params import PipelineParams, parse
-from core.protocol import EvaluationProtocol
+from core.protocol import EvaluationProtocol, describe, unused
 from core.recommender import Recommender
 from core.settings import Settings
 from datareader.reader import choose_dataset, read_dataset
-from utils import surroundings
+from utils import leakage, surroundings
 from utils.artifacts import (
     write_evaluation,
     write_ids,
@@ -34,8 +34,15 @@ from utils.tracking import MlflowTracker, Run, Tracker
 P = TypeVar("P", bound=PipelineParams)
 PROTOCOL_OPTIONS = (
     "dataset",
+    "split",
+    "split_part",
     "n_test",
     "n_held_back",
+    "n_folds",
+    "fold",
+    "split_seed",
+    "split_quantile",
+    "split_date",
     "top_k",
     "relevance_threshold",
     "user_num",
@@ -90,6 +97,9 @@ class Pipeline(Generic[P]):
             evaluation = evaluate(model, dataset, protocol)
             known = identity(params, protocol, dataset)
             deliver(run, self.name, model, dataset, evaluation, known)
+            leaked = leakage.in_words(protocol, evaluation.metrics)
+            run.set_tags({"leakage": leaked})
+            run.describe(f"{describe(protocol)} {leaked}")
             metrics = evaluation.metrics | seconds | evaluation.seconds
             metrics["peak_memory_mib"] = peak_memory_mib()
             run.log_metrics(metrics)
@@ -118,6 +128,8 @@ class Pipeline(Generic[P]):
         """Run on the database and the tracker that the settings name."""
         found = choose_dataset(settings)
         protocol = EvaluationProtocol.of(settings, found.shown_name)
+        for note in unused(settings):
+            print(f"{self.name}: {note}", file=sys.stderr, flush=True)
         source = Source(
             f"{found.description}",
             found.schema,
@@ -159,16 +171,6 @@ def identity(
         "protocol": protocol.params(),
         "fingerprint": dataset.fingerprint,
     }
-
-
-def describe(protocol: EvaluationProtocol) -> str:
-    """The protocol in words, for people who look at a run."""
-    users = f"a sample of {protocol.user_num} users" if protocol.user_num else "all users"
-    return (
-        f"{protocol.dataset}, {users}: the newest {protocol.n_test} ratings of each user are the "
-        f"test set. Lists of {protocol.k} from the whole catalogue minus what the user rated in "
-        f"train; relevant is a test rating of at least {protocol.relevance_threshold:g} stars."
-    )
 
 
 def peak_memory_mib() -> float:

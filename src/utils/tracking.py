@@ -74,6 +74,9 @@ class Run(Protocol):
     def set_tags(self, tags: Mapping[str, str]) -> None:
         """Set what the run can be found by."""
 
+    def describe(self, text: str) -> None:
+        """Say in words what the run is, in the place of what was said when it began."""
+
     def log_dataset(self, dataset: Dataset, source: str) -> None:
         """Log what the run learned from and was judged by."""
 

@@ -1,68 +1,12 @@
-"""The split and the item words, on a real PostgreSQL, with rows made by hand."""
-
-import json
-from collections.abc import Callable, Iterator
-from contextlib import closing
-from typing import Any
+"""The split's first strategy and the item words, on a real PostgreSQL, with rows made by hand."""
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from psycopg2.extras import execute_values
 
 from core.errors import RecArenaError
-from core.protocol import EvaluationProtocol
 from core.settings import Settings
-from datareader.reader import choose_dataset, read_dataset
-from table_models.database import connect, loaded
-from table_models.datasets import find
-from table_models.migrations import upgrade
-
-Rating = tuple[int, int, float, int]
-Fill = Callable[..., None]
-
-
-@pytest.fixture
-def fill(database: Settings) -> Iterator[Fill]:
-    """Puts rows straight into the tables of `synthetic`, in place of what was there."""
-    upgrade(database, find("synthetic"))
-    with closing(connect(database)) as connection, connection.cursor() as cursor:
-
-        def put(
-            ratings: list[Rating],
-            movies: list[tuple[Any, ...]] | None = None,
-            tags: list[tuple[Any, ...]] | None = None,
-        ) -> None:
-            listed = movies or [(i, f"M{i}", None, []) for i in sorted({r[1] for r in ratings})]
-            cursor.execute("set search_path to synthetic")
-            cursor.execute("truncate users, movies, ratings, tags")
-            users = {(r[0],) for r in ratings} | {(t[0],) for t in tags or []}
-            execute_values(cursor, "insert into users values %s", sorted(users))
-            execute_values(
-                cursor, "insert into movies values %s", listed, template="(%s, %s, %s, %s::text[])"
-            )
-            execute_values(cursor, "insert into ratings values %s", ratings)
-            if tags:
-                into = "insert into tags (user_id, movie_id, tag, timestamp) values %s"
-                execute_values(cursor, into, tags)
-            origin = {"source": "a test", "synthetic": True, "ratings": 1, "loaded": "now"}
-            comment = json.dumps({"recarena": origin})
-            cursor.execute("comment on schema synthetic is %s", (comment,))
-            connection.commit()
-
-        yield put
-
-
-def read(database: Settings, **protocol: Any) -> Any:
-    (source,) = loaded(database)
-    return read_dataset(database, source, EvaluationProtocol(source.shown_name, **protocol))
-
-
-def pairs(dataset: Any, side: str) -> set[tuple[int, int]]:
-    rows = getattr(dataset, side)
-    users, items = dataset.user_ids.ids[rows.users], dataset.item_ids.ids[rows.items]
-    return set(zip(users.tolist(), items.tolist(), strict=True))
+from datareader.reader import choose_dataset
+from splits import Fill, pairs, read
 
 
 def test_the_newest_are_test_and_ties_go_to_the_higher_movie(
@@ -134,31 +78,6 @@ def test_the_data_set_to_run_on(database: Settings, fill: Fill) -> None:
         choose_dataset(database)
     fill([(1, 1, 3.0, 1)])
     assert choose_dataset(database).name == "synthetic"
-
-
-ROW = st.tuples(
-    st.integers(1, 4), st.integers(1, 12), st.sampled_from([0.5, 3.0, 4.5]), st.integers(0, 3)
-)
-ROWS = st.lists(ROW, min_size=8, max_size=40, unique_by=lambda row: row[:2])
-
-
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
-@given(rows=ROWS, n_test=st.integers(1, 4), data=st.data())
-def test_the_split_is_as_defined_whatever_the_order_of_loading(
-    database: Settings, fill: Fill, rows: list[Rating], n_test: int, data: st.DataObject
-) -> None:
-    expected: set[tuple[int, int]] = set()
-    for user in {row[0] for row in rows}:
-        own = sorted((row for row in rows if row[0] == user), key=lambda row: (-row[3], -row[1]))
-        expected |= {row[:2] for row in own[:n_test]} if len(own) > n_test else set()
-    if not expected:
-        return
-    fill(rows)
-    found = read(database, n_test=n_test)
-    assert pairs(found, "test") == expected
-    assert pairs(found, "train") == {row[:2] for row in rows} - expected
-    fill(data.draw(st.permutations(rows)))
-    assert read(database, n_test=n_test).fingerprint == found.fingerprint
 
 
 def test_held_back_ratings_are_on_neither_side_and_the_ones_before_are_test(
