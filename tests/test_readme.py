@@ -115,6 +115,8 @@ MISTAKES = {
     "recarena new item-mean": "'item-mean' is no name for a recommender",
     "recarena leaderboard --dataset ml-3m": "no data set 'ml-3m'",
     "recarena run SVD": "recarena up",
+    "SPLIT=random FOLD=6 recarena run SVD": "FOLD=6: there are only N_FOLDS=5 folds",
+    "SPLIT=by_mood recarena run SVD": "SPLIT: Input should be 'last_n', ",
     "alembic upgrade head": "recarena up",
     "alembic -x dataset=ml-3m upgrade head": "no data set 'ml-3m'",
     "python src/table_models/ml_10m/migrate_data.py": "ml-10m",

@@ -55,6 +55,16 @@ def test_a_run_leaves_everything(tmp_path: Path) -> None:
     }
 
 
+def test_a_run_says_what_its_split_gives_away(tmp_path: Path) -> None:
+    (run,) = run_svd(tmp_path).runs
+    names = ("train_after_median_test", "test_items_unseen", "test_users_unseen")
+    assert {f"share_{name}" for name in names} <= run.metrics.keys()
+    later = run.metrics["share_train_after_median_test"]
+    assert f"; {100 * later:.1f} % of the train ratings are later" in run.tags["leakage"]
+    assert run.description.startswith("tiny, all users: the newest 5 ratings of each user are")
+    assert run.description.endswith(f" {run.tags['leakage']}")
+
+
 def test_the_pickle_is_the_one_that_the_tag_names(tmp_path: Path) -> None:
     (run,) = run_svd(tmp_path).runs
     pickled = (run.folder / run.tags["model_file"]).read_bytes()
