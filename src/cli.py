@@ -34,11 +34,14 @@ from utils import (
     rerun_output,
 )
 from utils import doctor as checkup
+from utils.answer_output import harmless
 from utils.asking import ask
 from utils.convention_output import Compared, compared
 from utils.conventions import CONVENTIONS
 from utils.leaderboard import Entry, entries
 from utils.pipeline_process import run_process
+from utils.report.make import STDOUT
+from utils.report.make import make as make_report
 from utils.rerun import rerun as repeat
 from utils.runner import (
     load_pipeline,
@@ -381,6 +384,32 @@ def show_conventions(found: Compared, output: Literal["table", "json", "md"]) ->
         for line in convention_output.head(found):
             say(line)
         wide().print(convention_output.as_table(found, terminal=out.is_terminal))
+
+
+@app.command()
+def report(
+    dataset: DatasetOption = None,
+    experiment: Annotated[
+        str | None, typer.Option("--experiment", help="MLflow experiment of the runs.")
+    ] = None,
+    like: Annotated[
+        str | None,
+        typer.Option("--like", metavar="RUN", help="Report on the runs comparable with this one."),
+    ] = None,
+    target: Annotated[
+        Path, typer.Option("--out", help="File to write; - for standard output.")
+    ] = Path("report.html"),
+) -> None:
+    """Write what comparable runs achieved as one HTML page, and log it to MLflow.
+
+    Of the newest comparable runs, unless --like names others.
+    """
+    settings = Settings.load(**({"experiment_name": experiment} if experiment else {}))
+    schema = find(dataset).schema if dataset else None
+    made = make_report(settings, target, schema=schema, like=like)
+    said = Console(stderr=target == STDOUT, highlight=False, soft_wrap=True)
+    said.print(harmless(str(made)), markup=False)
+    said.print(f"in MLflow: {made.address}", markup=False)
 
 
 @app.command()
