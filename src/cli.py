@@ -36,6 +36,7 @@ from utils import (
 from utils import doctor as checkup
 from utils.answer_output import harmless
 from utils.asking import ask
+from utils.backup_output import bring_back, make_backup
 from utils.convention_output import Compared, compared
 from utils.conventions import CONVENTIONS
 from utils.leaderboard import Entry, entries
@@ -65,6 +66,12 @@ Folder = Annotated[
     Path | None, typer.Option("--from", help="Folder of the files; data/DATASET by default.")
 ]
 DatasetOption = Annotated[str | None, typer.Option("--dataset", help="Data set, e.g. ml-10m.")]
+TrackerFile = Annotated[
+    Path | None, typer.Option("--tracker", help="MLflow's SQLite file, if it is no local service.")
+]
+ArtifactsFolder = Annotated[
+    Path | None, typer.Option("--artifacts", help="The FTP server's folder, if it is none.")
+]
 Format = Literal["table", "json", "csv"]
 
 
@@ -118,6 +125,29 @@ def doctor() -> None:
             say(f"     {one.remedy}")
     if not all(one.ok for one in checks):
         raise typer.Exit(1)
+
+
+@app.command()
+def backup(
+    target: Annotated[Path, typer.Argument(help="New folder, or new file that ends in .tar.")],
+    tracker: TrackerFile = None,
+    artifacts: ArtifactsFolder = None,
+) -> None:
+    """Copy everything to a new folder or file: data sets, runs, accounts, artifacts."""
+    make_backup(Settings.load(), target, tracker, artifacts, say)
+
+
+@app.command()
+def restore(
+    source: Annotated[Path, typer.Argument(help="What `recarena backup` wrote.")],
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Give up what is there now: all of it.")
+    ] = False,
+    tracker: TrackerFile = None,
+    artifacts: ArtifactsFolder = None,
+) -> None:
+    """Bring everything back from a backup: all of it or nothing."""
+    bring_back(Settings.load(), source, tracker, artifacts, say, replace=replace)
 
 
 @app.command()

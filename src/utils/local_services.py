@@ -65,6 +65,18 @@ def down(report: Report, folder: Path = LOCAL) -> None:
             report(f"{TITLES[name]} {'stopped' if known else 'was not running'}")
 
 
+@contextmanager
+def paused(report: Report, folder: Path = LOCAL) -> Iterator[None]:
+    """Have MLflow and the FTP server stopped, and nobody start them; `up` starts them again.
+
+    An interrupt takes effect at the end.
+    """
+    with deferred_interrupts() as check, _locked(folder, report, check):
+        for name in ("mlflow", "ftp"):
+            services(folder)[name].stop()
+        yield
+
+
 def status(folder: Path = LOCAL) -> list[ServiceStatus]:
     """The services as they are now."""
     return [_status(daemon) for daemon in services(folder).values()]

@@ -59,14 +59,20 @@ def make_ready(settings: Settings, folder: Path) -> None:
     SQLite's write-ahead log is a property of the file, so it is set before MLflow opens it; the
     time for which a second writer waits, 20 s, MLflow sets itself. `folder` is the server's own.
     """
-    scheme, _, rest = _backend(settings).partition(":///")
-    file = rest.partition("?")[0]
-    if scheme != "sqlite" or not file:
+    file = sqlite_file(settings, folder)
+    if file is None:
         return
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     # a file that cannot be opened, or is in use: MLflow is the one to say so
-    with suppress(sqlite3.Error), closing(sqlite3.connect(folder / file)) as database:
+    with suppress(sqlite3.Error), closing(sqlite3.connect(file)) as database:
         database.execute("pragma journal_mode = wal")
+
+
+def sqlite_file(settings: Settings, folder: Path) -> Path | None:
+    """The file in which a server that works in `folder` keeps its runs, if it is SQLite's."""
+    scheme, _, rest = _backend(settings).partition(":///")
+    file = rest.partition("?")[0]
+    return folder / file if scheme == "sqlite" and file else None
 
 
 def _accounts(settings: Settings, folder: Path) -> dict[str, str]:
