@@ -32,6 +32,7 @@ from utils import (
     metric_output,
     new_recommender,
     rerun_output,
+    run_group,
 )
 from utils import doctor as checkup
 from utils.answer_output import harmless
@@ -49,6 +50,7 @@ from utils.runner import (
     pipeline_files,
     pipeline_module,
 )
+from utils.runs_page import runs_page
 
 app = typer.Typer(
     help="Which recommender is best on my data, and can I believe it?",
@@ -89,7 +91,7 @@ def say(text: str) -> None:
 def up() -> None:
     """Start PostgreSQL, the FTP server and MLflow as local processes; harmless when they run."""
     settings = local_services.up(Settings.load(), say)
-    say(f"MLflow UI: {settings.tracking_uri}")
+    say(f"MLflow UI: {runs_page(settings)}")
 
 
 @app.command()
@@ -213,14 +215,15 @@ def run_pipelines(names: Sequence[str], dataset: str | None, assignments: Sequen
     for assignment in assignments:
         if not any(_option(assignment)[0] in args for args in commands.values()):
             raise RecArenaError(f"--set {assignment}: {', '.join(chosen)} has no such parameter")
-    failed = []
-    for name, args in commands.items():
-        if dataset:
-            args += ["--dataset", dataset]
-        if run_process(pipeline_module(chosen[name]), args):
-            failed.append(name)
-    if failed:
-        raise RecArenaError(f"{len(failed)} of {len(commands)} failed: {', '.join(failed)}")
+    if dataset:
+        commands = {name: [*args, "--dataset", dataset] for name, args in commands.items()}
+    with run_group.together(list(commands), dataset, say) as group:
+        for name, args in commands.items():
+            if run_process(pipeline_module(chosen[name]), args, group.variables):
+                group.failed.append(name)
+    if group.failed:
+        words = f"{len(group.failed)} of {len(commands)} failed: {', '.join(group.failed)}"
+        raise RecArenaError(words)
 
 
 def chosen_pipelines(names: Sequence[str]) -> dict[str, Path]:
@@ -493,7 +496,7 @@ def demo(dataset: DatasetOption = None, folder: Folder = None) -> None:
         if not ran:
             local_services.down(say)
         raise
-    say(f"MLflow UI: {settings.tracking_uri} (stop everything with `make down`)")
+    say(f"MLflow UI: {runs_page(settings)} (stop everything with `make down`)")
 
 
 def prepare(settings: Settings, dataset: str | None, folder: Path | None) -> str:

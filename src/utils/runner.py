@@ -20,7 +20,7 @@ from core.protocol import EvaluationProtocol, describe, unused
 from core.recommender import Recommender
 from core.settings import Settings
 from datareader.reader import choose_dataset, read_dataset
-from utils import leakage, surroundings
+from utils import leakage, run_words, surroundings
 from utils.artifacts import (
     write_evaluation,
     write_ids,
@@ -83,12 +83,14 @@ class Pipeline(Generic[P]):
             "dataset_schema": source.schema,
         }
         tags |= surroundings.tags(self.name) | surroundings.lineage()
-        with tracker.run(self.name, tags, describe(protocol)) as run:
+        name = run_words.run_name(self.name, params, protocol.dataset)
+        with tracker.run(name, tags, self._words(params, protocol, describe(protocol))) as run:
             run.log_params(params.model_dump() | protocol.params())
             start = time.perf_counter()
             dataset = source.read()
             read = time.perf_counter()
-            run.set_tags({"fingerprint": dataset.fingerprint})
+            sign = run_words.comparable(protocol, dataset)
+            run.set_tags({"fingerprint": dataset.fingerprint, "comparable": sign})
             run.log_dataset(dataset, source.description)
             begin = time.perf_counter()
             with listening(run.log_epoch):
@@ -99,12 +101,25 @@ class Pipeline(Generic[P]):
             deliver(run, self.name, model, dataset, evaluation, known)
             leaked = leakage.in_words(protocol, evaluation.metrics)
             run.set_tags({"leakage": leaked})
-            run.describe(f"{describe(protocol)} {leaked}")
             metrics = evaluation.metrics | seconds | evaluation.seconds
             metrics["peak_memory_mib"] = peak_memory_mib()
             run.log_metrics(metrics)
+            judged = f"{describe(protocol)} {leaked}"
+            run.describe(self._words(params, protocol, judged, metrics))
             print(f"{self.name}: run {run.id} on {dataset.name}, {_summary(metrics)}", flush=True)
         return metrics
+
+    def _words(
+        self,
+        params: P,
+        protocol: EvaluationProtocol,
+        judged: str,
+        metrics: Mapping[str, float] | None = None,
+    ) -> str:
+        """What the run is, in Markdown."""
+        return run_words.describe_run(
+            self.name, self.recommender, params, judged, protocol.k, metrics
+        )
 
     def main(self, args: Sequence[str] | None = None) -> None:
         """Run from a command line; settings, database and MLflow are opened here and only here.

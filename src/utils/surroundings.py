@@ -30,7 +30,10 @@ THREAD_VARIABLES = (
     "MKL_NUM_THREADS",
     "NUMBA_NUM_THREADS",
 )
-LINEAGE = {"RECARENA_RERUN_OF": "rerun_of"}  # environment variable: tag
+LINEAGE = {  # environment variable: tag
+    "RECARENA_RERUN_OF": "rerun_of",
+    "RECARENA_PARENT_RUN": "mlflow.parentRunId",
+}
 SHOWN = 12  # characters of a checksum in a tag
 
 

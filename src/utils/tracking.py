@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from core.dataset import Dataset
 from core.errors import RecArenaError, first_line
 from core.settings import Settings, is_loopback
-from utils import run_end
+from utils import experiment_page, run_end
 from utils.mlflow_run import MlflowRun
 from utils.settling import settled
 from utils.termination import termination
@@ -108,6 +108,7 @@ class MlflowTracker:
         with explained(self.uri):
             experiment = settled(lambda: mlflow.set_experiment(settings.experiment_name))
             self.experiment = str(experiment.experiment_id)
+            experiment_page.dress(mlflow.MlflowClient(), experiment)
             run_end.close_abandoned(self.experiment)
 
     @contextmanager

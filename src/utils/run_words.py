@@ -1,0 +1,85 @@
+"""A run in words, for people who look at it in MLflow: its name and its description."""
+
+import hashlib
+import json
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from core.dataset import Dataset
+from core.params import PipelineParams
+from core.protocol import EvaluationProtocol
+
+NOTE = "mlflow.note.content"  # the tag that MLflow shows as a description
+PARAMS_LENGTH = 80  # characters of the parameters in a name
+SHOWN = {
+    "ndcg_at_k": "NDCG@{k}",
+    "recall_at_k": "recall@{k}",
+    "precision_at_k": "precision@{k}",
+    "coverage_at_k": "coverage@{k}",
+    "rmse": "RMSE",
+    "fit_seconds": "fit, seconds",
+}
+
+
+def run_name(pipeline: str, params: PipelineParams, dataset: str) -> str:
+    """E.g. `SVD · factors=100 · ml-latest-small`: with the parameters that are not the default.
+
+    They come first, because tables and legends show the beginning of a name.
+    """
+    fields = type(params).model_fields.items()
+    values = params.model_dump()
+    other = [f"{name}={values[name]}" for name, one in fields if values[name] != one.default]
+    words = ", ".join(other)
+    if len(words) > PARAMS_LENGTH:
+        words = f"{words[: PARAMS_LENGTH - 1]}…"
+    return " · ".join(filter(None, [pipeline, words, dataset]))
+
+
+def comparable(protocol: EvaluationProtocol, dataset: Dataset) -> str:
+    """What two runs have in common if and only if they may be ranked together."""
+    text = json.dumps([dataset.fingerprint, protocol.params()], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def describe_run(
+    pipeline: str,
+    recommender: Callable[..., Any],
+    params: PipelineParams,
+    judged: str,
+    k: int,
+    results: Mapping[str, float] | None = None,
+) -> str:
+    """What a run is, in Markdown; with the results once there are any.
+
+    `judged` is the protocol in words.
+    """
+    module = sys.modules[recommender.__module__]
+    what = " ".join((module.__doc__ or "").split())
+    parts = [f"**{pipeline}**: {what}", f"**Judged**: {judged}", f"**Learned with**: {_in(params)}"]
+    if results:
+        parts.insert(1, results_table(results, k))
+    return "\n\n".join(parts) + "\n"
+
+
+def results_table(results: Mapping[str, float], k: int) -> str:
+    """The chief metrics as a table of one row; those that the run has."""
+    there = [name for name in SHOWN if name in results]
+    head = " | ".join(SHOWN[name].format(k=k) for name in there)
+    row = " | ".join(shown(results[name]) for name in there)
+    return f"| {head} |\n|{'---|' * len(there)}\n| {row} |"
+
+
+def shown(value: float | None) -> str:
+    """A metric to four places; a dash where it has no meaning."""
+    return "–" if value is None else f"{value:.4f}"
+
+
+def _in(params: PipelineParams) -> str:
+    """The parameters; bold where they are not the default."""
+    values = params.model_dump()
+    told = []
+    for name, one in type(params).model_fields.items():
+        text = f"`{name}={values[name]}`"
+        told.append(text if values[name] == one.default else f"**{text}**")
+    return ", ".join(told)
