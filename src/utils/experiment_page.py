@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 KIND = {"mlflow.experimentKind": "custom_model_development"}  # not "GenAI"
 VIEW = "mlflow.sharedViewState."
 DATASET = "attributes.`Dataset`"  # columns, as the table of runs calls them
-RUN_NAME = "tags.`mlflow.runName`"
+RUN_NAME = "attributes.`Run Name`"
 STARTED = "attributes.start_time"
 DESCRIPTION = """\
 **Which recommender is best on my data, and can I believe it?** Every run is one recommender that
@@ -112,6 +112,7 @@ def saved(view: View, now: int) -> str:
         "selectedColumns": [DATASET, *columns],
         "columnOrder": [RUN_NAME, STARTED, *columns, DATASET],
         "columnWidths": {RUN_NAME: 300, STARTED: 130},  # pixels
+        "runsHiddenMode": "FIRST_20_RUNS",  # are in the charts
         "compareRunCharts": [*_bars(view), *_scatters(view)],
         "compareRunSections": [_section(name) for name in sections],
         "isAccordionReordered": True,  # or the UI sorts the sections by their names

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 VARIABLE = "RECARENA_PARENT_RUN"  # what the processes of the children are told
 PARENT = "mlflow.parentRunId"
 TABLE = "leaderboard.csv"
+FIRST = 3  # of the children are in the first line of the description
 TERMINATED = 128 + signal.SIGTERM
 
 
@@ -165,9 +166,12 @@ def describe(children: Sequence[Any]) -> str:
         values = [shown(one.data.metrics.get(name)) for name in SHOWN]
         name = f"[{one.data.tags.get('pipeline', '')}]({link}){state}"
         rows.append(f"| {' | '.join([name, *values])} |")
-    best = children[0]
-    value = best.data.metrics.get("ndcg_at_k")
-    said = "" if value is None else f"Best NDCG: **{best.data.tags.get('pipeline', '')}**\n\n"
+    best = [
+        f"**{one.data.tags.get('pipeline', '')}** {shown(one.data.metrics['ndcg_at_k'])}"
+        for one in children[:FIRST]
+        if "ndcg_at_k" in one.data.metrics
+    ]
+    said = f"Best NDCG@{k}: {', '.join(best)}\n\n" if best else ""
     return said + "\n".join(rows) + "\n"
 
 

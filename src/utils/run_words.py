@@ -3,7 +3,7 @@
 import hashlib
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from core.dataset import Dataset
@@ -12,6 +12,21 @@ from core.protocol import EvaluationProtocol
 
 NOTE = "mlflow.note.content"  # the tag that MLflow shows as a description
 PARAMS_LENGTH = 80  # characters of the parameters in a name
+COLOR = "mlflow.runColor"  # the tag that MLflow draws a run by
+COLORS = (  # most people tell them apart: Tol, Colour schemes (2021), bright, vibrant and muted
+    "#4477AA",
+    "#EE6677",
+    "#228833",
+    "#CCBB44",
+    "#66CCEE",
+    "#AA3377",
+    "#EE7733",
+    "#009988",
+    "#332288",
+    "#999933",
+    "#882255",
+    "#777777",
+)
 SHOWN = {
     "ndcg_at_k": "NDCG@{k}",
     "recall_at_k": "recall@{k}",
@@ -34,6 +49,15 @@ def run_name(pipeline: str, params: PipelineParams, dataset: str) -> str:
     if len(words) > PARAMS_LENGTH:
         words = f"{words[: PARAMS_LENGTH - 1]}…"
     return " · ".join(filter(None, [pipeline, words, dataset]))
+
+
+def color(pipeline: str, known: Sequence[str]) -> str:
+    """A recommender's colour in charts: the same in all its runs, another one for each of twelve.
+
+    `known` are all recommenders.
+    """
+    place = known.index(pipeline) if pipeline in known else len(known)
+    return COLORS[place % len(COLORS)]
 
 
 def comparable(protocol: EvaluationProtocol, dataset: Dataset) -> str:

@@ -81,6 +81,7 @@ class Pipeline(Generic[P]):
             "pipeline": self.name,
             "dataset": protocol.dataset,
             "dataset_schema": source.schema,
+            run_words.COLOR: run_words.color(self.name, list(pipeline_files())),
         }
         tags |= surroundings.tags(self.name) | surroundings.lineage()
         name = run_words.run_name(self.name, params, protocol.dataset)

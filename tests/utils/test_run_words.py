@@ -5,7 +5,8 @@ import pytest
 import tiny_datasets
 from core.protocol import EvaluationProtocol
 from pipelines.SVD.model import SVDParams, svd
-from utils.run_words import PARAMS_LENGTH, comparable, describe_run, run_name
+from utils.run_words import COLORS, PARAMS_LENGTH, color, comparable, describe_run, run_name
+from utils.runner import pipeline_files
 
 
 def test_a_name_has_what_is_not_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,3 +42,9 @@ def test_only_runs_that_compare_have_one_sign() -> None:
     sign = comparable(EvaluationProtocol("tiny"), data)
     assert sign == comparable(EvaluationProtocol("tiny"), tiny_datasets.noisy())
     assert sign != comparable(EvaluationProtocol("tiny", k=5), data)
+
+
+def test_every_recommender_has_a_colour_of_its_own() -> None:
+    known = list(pipeline_files())
+    assert len({color(name, known) for name in known}) == len(known)
+    assert color("somebody's own", known) in COLORS
