@@ -61,8 +61,9 @@ def test_a_run_says_what_its_split_gives_away(tmp_path: Path) -> None:
     assert {f"share_{name}" for name in names} <= run.metrics.keys()
     later = run.metrics["share_train_after_median_test"]
     assert f"; {100 * later:.1f} % of the train ratings are later" in run.tags["leakage"]
-    assert run.description.startswith("tiny, all users: the newest 5 ratings of each user are")
-    assert run.description.endswith(f" {run.tags['leakage']}")
+    assert "**Judged**: tiny, all users: the newest 5 ratings of each user are" in run.description
+    assert f" {run.tags['leakage']}\n" in run.description
+    assert f"{run.metrics['ndcg_at_k']:.4f}" in run.description
 
 
 def test_the_pickle_is_the_one_that_the_tag_names(tmp_path: Path) -> None:
