@@ -84,7 +84,7 @@ def wide() -> Console:
 
 def say(text: str) -> None:
     """Print a line for a person."""
-    out.print(escape(text))
+    out.print(escape(answer_output.harmless(text)))
 
 
 @app.command()
@@ -540,7 +540,8 @@ def main() -> None:
     try:
         app()
     except RecArenaError as error:
-        Console(stderr=True, highlight=False, soft_wrap=True).print(f"error: {error}", markup=False)
+        said = answer_output.harmless(f"error: {error}")
+        Console(stderr=True, highlight=False, soft_wrap=True).print(said, markup=False)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -13,6 +13,12 @@ class AccessRefusedError(RecArenaError):
     """A service answers, but not to us: to ask again without another account is of no use."""
 
 
+def printable(text: object) -> str:
+    """A value as text of one line; what a terminal would obey, not show, is written as escapes."""
+    shown = str(text)
+    return shown if shown.isprintable() else ascii(shown)[1:-1]
+
+
 def first_line(error: BaseException) -> str:
     """The first non-empty line of an error's message, or its type's name if it has none."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]

@@ -8,9 +8,10 @@ from typing import Any, Self
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from core.errors import RecArenaError
+from core.errors import RecArenaError, printable
 
 PARAMS_FILE = "pipeline_params.env"
+SHOWN = 80  # characters of a wrong value
 
 
 class PipelineParams(BaseSettings):
@@ -21,7 +22,11 @@ class PipelineParams(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, env_ignore_empty=True
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+        env_ignore_empty=True,
+        allow_inf_nan=False,
     )
 
     @classmethod
@@ -34,6 +39,8 @@ class PipelineParams(BaseSettings):
             return cls(_env_file=folder / PARAMS_FILE, **(given or {}))
         except ValidationError as error:
             raise RecArenaError(_describe(error, cls, folder)) from None
+        except UnicodeError:
+            raise RecArenaError(f"{folder / PARAMS_FILE} is not text in UTF-8") from None
 
     def __reduce__(self) -> tuple[Any, ...]:
         """As values alone, so that a pickled model is the same file however they were given."""
@@ -59,14 +66,20 @@ def _restored(params: type[PipelineParams], values: dict[str, Any]) -> PipelineP
 def _describe(error: ValidationError, params: type[PipelineParams], folder: Path) -> str:
     """What is wrong with the first wrong parameter, in one line."""
     first = error.errors(include_url=False)[0]
-    message = first["msg"].removeprefix("Value error, ")
+    message = printable(first["msg"].removeprefix("Value error, "))
     if not first["loc"]:  # of several parameters together
         return message
     name = str(first["loc"][0])
     if first["type"] == "extra_forbidden":
         known = ", ".join(field.upper() for field in params.model_fields)
-        return f"{folder / PARAMS_FILE}: unknown parameter {name.upper()}; there are {known}"
-    return f"{name.upper()}={first['input']}: {message}"
+        unknown = printable(name.upper())
+        return f"{folder / PARAMS_FILE}: unknown parameter {unknown}; there are {known}"
+    return f"{name.upper()}={_short(first['input'])}: {message}"
+
+
+def _short(value: object) -> str:
+    text = printable(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]} ..."
 
 
 def parse(

@@ -18,7 +18,7 @@ from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from core.errors import RecArenaError
+from core.errors import RecArenaError, printable
 from core.paths import LOCAL_SETTINGS, ROOT
 from core.secret_files import SUFFIX, read_secret_files
 
@@ -36,13 +36,18 @@ Port = int
 Split = Literal["last_n", "leave_one_out", "random", "global_time"]
 SplitPart = Literal["test", "validation"]
 MAX_K = 1000  # length of a recommended list
+MAX_COUNT = 2**31 - 1  # of rows, as the database's own whole numbers
 
 
 class Settings(BaseSettings):
     """All settings, read once at the edge by `Settings.load()`; immutable afterwards."""
 
     model_config = SettingsConfigDict(
-        frozen=True, extra="ignore", use_attribute_docstrings=True, env_ignore_empty=True
+        frozen=True,
+        extra="ignore",
+        use_attribute_docstrings=True,
+        env_ignore_empty=True,
+        allow_inf_nan=False,
     )
 
     bind_host: str = "127.0.0.1"
@@ -99,9 +104,9 @@ class Settings(BaseSettings):
     split_part: SplitPart = "test"
     """What recommenders are judged by: test, or validation, which leaves the test ratings out and
     splits what was train once more in the same way, so that parameters can be chosen on it."""
-    n_test: int = Field(5, ge=1)
+    n_test: int = Field(5, ge=1, le=MAX_COUNT)
     """Newest ratings of each user that are the test set (last_n)."""
-    n_held_back: int = Field(0, ge=0)
+    n_held_back: int = Field(0, ge=0, le=MAX_COUNT)
     """Newest ratings of each user that are left out altogether, before the test set is taken
     (last_n): with 5, parameters can be chosen on the ratings before the test ones."""
     n_folds: int = Field(5, ge=2, le=1000)
@@ -119,7 +124,7 @@ class Settings(BaseSettings):
     """Length of the recommended lists."""
     relevance_threshold: float = 4.0
     """Stars from which a test rating counts as relevant."""
-    user_num: int = Field(0, ge=0)
+    user_num: int = Field(0, ge=0, le=MAX_COUNT)
     """Users in the sample; 0 takes all of them."""
     user_seed: int = 0
     """Seed of the user sample."""
@@ -214,7 +219,7 @@ def describe(error: ValidationError) -> str:
     """What is wrong with the first wrong setting, in one line and without its value."""
     first = error.errors(include_input=False, include_url=False)[0]
     where = ".".join(str(part) for part in first["loc"])
-    message = first["msg"].removeprefix("Value error, ")
+    message = printable(first["msg"].removeprefix("Value error, "))
     return f"{where.upper()}: {message}" if where else message
 
 
@@ -222,25 +227,33 @@ def _local_settings(file: Path) -> dict[str, Any]:
     """Hosts and ports that the running local services have."""
     try:
         found = json.loads(file.read_text())
+        return dict(found.get("settings", {}).items())
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, AttributeError) as error:
         raise RecArenaError(f"{file}: cannot be read ({error}); run `recarena up` again") from None
-    return dict(found.get("settings", {}))
 
 
 def _file_settings(file: Path, known: Iterable[str]) -> dict[str, Any]:
     """The settings that an .env file gives a value to, by field name."""
-    given = dotenv_values(file)
+    given = read_env_file(file)
     values = {name.lower(): value for name, value in given.items() if value}
     plain = {name: values[name] for name in known if name in values}
     return plain | read_secret_files(given, SECRETS, OPTIONAL_SECRETS)
 
 
+def read_env_file(file: Path) -> dict[str, str | None]:
+    """What a file of NAME=VALUE lines gives. Raises RecArenaError if it is no text."""
+    try:
+        return dotenv_values(file)
+    except UnicodeError:
+        raise RecArenaError(f"{file} is not text in UTF-8; write it anew") from None
+
+
 def _check_names(file: Path, known: Iterable[str]) -> None:
     """Refuse a misspelt setting; names that resemble none of ours belong to somebody else."""
     names = [*known, *(secret + SUFFIX for secret in SECRETS)]
-    for given in dotenv_values(file):
+    for given in read_env_file(file):
         if given.lower() in names:
             continue
         for meant in difflib.get_close_matches(given.lower(), names, n=1, cutoff=0.85):

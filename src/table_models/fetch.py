@@ -3,19 +3,25 @@
 import hashlib
 import http.client
 import shutil
+import stat
+import struct
 import tempfile
 import urllib.error
 import urllib.request
 import zipfile
+import zlib
+from lzma import LZMAError
 from pathlib import Path, PurePosixPath
 
-from core.errors import RecArenaError
+from core.errors import RecArenaError, first_line
 from core.paths import DATA
 from core.progress import progress
 from table_models.datasets import DataSet
 
 TIMEOUT_SECONDS = 30
 CHUNK_BYTES = 1 << 18
+DAMAGED = (OSError, EOFError, RuntimeError, ValueError, LZMAError, struct.error, zlib.error)
+"""What `zipfile` raises of an archive that is damaged, encrypted or packed in a strange way."""
 
 
 def fetch(dataset: DataSet, data: Path = DATA) -> Path:
@@ -87,7 +93,10 @@ def check_md5(archive: Path, dataset: DataSet) -> None:
 
 
 def unpack(archive: Path, target: Path, dataset: DataSet) -> None:
-    """Unpack the archive's one folder to `target`, whole or not at all, and nothing elsewhere."""
+    """Unpack the archive's one folder to `target`, whole or not at all, and nothing elsewhere.
+
+    Raises RecArenaError if the archive cannot be read, which removes it, or cannot be written.
+    """
     try:
         with (
             zipfile.ZipFile(archive) as content,
@@ -95,22 +104,40 @@ def unpack(archive: Path, target: Path, dataset: DataSet) -> None:
         ):
             for member in content.infolist():
                 _check_member(archive, member)
+            _check_room(archive, content)
             content.extractall(temporary)
             folder = Path(temporary) / (dataset.folder or dataset.name)
             missing = [name for name in dataset.files.values() if not (folder / name).is_file()]
             if missing:
                 raise RecArenaError(f"{dataset.url} lacks {', '.join(missing)}")
             shutil.move(folder, target)
-    except zipfile.BadZipFile:
+    except (zipfile.BadZipFile, *DAMAGED) as error:
+        if isinstance(error, OSError) and error.errno:  # it is this machine that failed
+            reason = error.strerror or first_line(error)
+            raise RecArenaError(f"{archive} cannot be unpacked: {reason}") from None
         archive.unlink()
-        raise RecArenaError(f"{dataset.url} is no zip file; it was removed, try again") from None
+        raise RecArenaError(
+            f"{dataset.url} is no zip file that can be read ({first_line(error)}); "
+            "it was removed, try again"
+        ) from None
 
 
 def _check_member(archive: Path, member: zipfile.ZipInfo) -> None:
     path = PurePosixPath(member.filename.replace("\\", "/"))
-    link = (member.external_attr >> 16) & 0o170000 == 0o120000
-    if path.is_absolute() or ".." in path.parts or ":" in path.parts[0] or link:
+    kind = stat.S_IFMT(member.external_attr >> 16)
+    plain = kind in (0, stat.S_IFREG, stat.S_IFDIR) and path.parts
+    if not plain or path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
         raise RecArenaError(
-            f"{archive} holds {member.filename!a}, which would lie outside its folder; "
-            "nothing was unpacked"
+            f"{archive} holds {member.filename!a}, which is no plain file or would lie outside its "
+            "folder; nothing was unpacked"
+        )
+
+
+def _check_room(archive: Path, content: zipfile.ZipFile) -> None:
+    """Raises RecArenaError unless all files have room where the archive is."""
+    needed = sum(member.file_size for member in content.infolist())
+    free = shutil.disk_usage(archive.parent).free
+    if needed > free:
+        raise RecArenaError(
+            f"{archive} holds {needed:,} bytes, but only {free:,} are free; nothing was unpacked"
         )

@@ -14,6 +14,7 @@ from alembic.runtime.environment import EnvironmentContext
 from psycopg2 import errors
 from sqlalchemy import Connection, NullPool, create_engine, text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.schema import CreateSchema, DropSchema
 
 from core.errors import RecArenaError, first_line
 from core.paths import ROOT
@@ -23,6 +24,7 @@ from table_models.datasets import DataSet
 from table_models.tables import Base
 
 LOCKS = zlib.crc32(b"recarena") - 2**31  # the space of our advisory locks
+SEARCH_PATH = text("select set_config('search_path', quote_ident(:schema), true)")
 
 
 def upgrade(settings: Settings, dataset: DataSet) -> None:
@@ -89,7 +91,7 @@ def migrate(connection: Connection, schema: str, context: EnvironmentContext) ->
     connection.execute(text("select pg_advisory_xact_lock(:space, :key)"), lock_key(schema))
     exists = text("select to_regnamespace(quote_ident(:schema)) is not null")
     is_new = not connection.execute(exists, {"schema": schema}).scalar()
-    connection.execute(text(f'set local search_path to "{schema}"'))
+    connection.execute(SEARCH_PATH, {"schema": schema})
     connection.dialect.default_schema_name = schema  # where Alembic looks for what there is
     context.configure(connection, **_options())
     found = context.get_context()
@@ -98,7 +100,7 @@ def migrate(connection: Connection, schema: str, context: EnvironmentContext) ->
         context.run_migrations()
         return
     if is_new:
-        connection.execute(text(f'create schema "{schema}"'))
+        connection.execute(CreateSchema(schema))
     context.run_migrations()
     if not found.get_current_heads():
         _remove(connection, schema)
@@ -108,8 +110,8 @@ def migrate_offline(schema: str, context: EnvironmentContext) -> None:
     """Print the SQL that would bring a schema that is not there to the wanted version."""
     context.configure(dialect_name="postgresql", literal_binds=True, **_options())
     with context.begin_transaction():
-        context.execute(f'create schema if not exists "{schema}"')
-        context.execute(f'set local search_path to "{schema}"')
+        context.execute(CreateSchema(schema, if_not_exists=True))
+        context.execute(SEARCH_PATH.bindparams(schema=schema))
         context.run_migrations()
 
 
@@ -125,4 +127,4 @@ def _remove(connection: Connection, schema: str) -> None:
         " and refobjid = to_regnamespace(quote_ident(:schema)))"
     )
     if not connection.execute(others, {"schema": schema}).scalar():
-        connection.execute(text(f'drop schema "{schema}"'))
+        connection.execute(DropSchema(schema))

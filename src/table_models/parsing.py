@@ -239,13 +239,11 @@ def _records(
 
 
 def _csv_records(file: Path, lines: Iterator[str], table: str) -> Iterator[tuple[int, list[str]]]:
-    reader = csv.reader(lines, strict=True)
+    reader = csv.reader((f"{line}\n" for line in lines), strict=True)  # quotes may hold a line end
     try:
+        _check_header(file, ",".join(next(reader, [])).encode(), table)
         for fields in reader:
-            if reader.line_num == 1:
-                _check_header(file, ",".join(fields).encode(), table)
-            else:
-                yield reader.line_num, fields
+            yield reader.line_num, fields
     except csv.Error as error:
         raise wrong(file, reader.line_num, f"not comma-separated values ({error})") from None
 

@@ -1,15 +1,15 @@
 """What a finished run left, read again: its parameters, metrics and lists, and its split."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 from pyarrow import parquet
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from core.dataset import Dataset
 from core.errors import RecArenaError, first_line
-from core.protocol import EvaluationProtocol
+from core.protocol import PREFIX, EvaluationProtocol
 from core.recommender import NO_ITEM, Ranking
 from core.settings import Settings
 from datareader.reader import read_dataset
@@ -18,7 +18,6 @@ from utils.finished_runs import FinishedRun
 from utils.run_files import download
 from utils.tracking import explained, prepare_client
 
-PREFIX = "protocol."  # of the parameters that are the protocol's
 LISTS = "evaluation/recommendations.parquet"
 COLUMNS = ("user_id", "rank", "movie_id", "score")
 
@@ -40,13 +39,13 @@ class KeptRun:
 
     def evaluation_protocol(self) -> EvaluationProtocol:
         """How the run was judged. Raises RecArenaError if it did not log that as we know it."""
-        names = {one.name for one in fields(EvaluationProtocol)}
-        known = {n: v for n, v in self.protocol.items() if n in names and v != "None"}
         try:
-            return TypeAdapter(EvaluationProtocol).validate_python(known)
-        except ValidationError as error:
-            wrong = error.errors()[0]
-            why = f"{'.'.join(map(str, wrong['loc']))}: {wrong['msg']}"
+            return EvaluationProtocol.of_run({PREFIX + n: v for n, v in self.protocol.items()})
+        except ValueError as error:
+            why = first_line(error)
+            if isinstance(error, ValidationError):
+                wrong = error.errors()[0]
+                why = f"{'.'.join(map(str, wrong['loc']))}: {wrong['msg']}"
             raise RecArenaError(
                 f"{self.run} was judged by a protocol that is not known here: {why}"
             ) from None
