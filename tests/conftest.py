@@ -109,9 +109,15 @@ def own_services(services: Settings) -> Settings:
 
 
 @pytest.fixture(scope="session")
-def services(reachable_folder: Callable[[], Path]) -> Iterator[Settings]:
+def services_folder(reachable_folder: Callable[[], Path]) -> Path:
+    """Where the shared services keep their data."""
+    return reachable_folder() / "local services"
+
+
+@pytest.fixture(scope="session")
+def services(services_folder: Path) -> Iterator[Settings]:
     """Settings of a running PostgreSQL, FTP server and MLflow, shared by all tests."""
-    folder = reachable_folder() / "local services"
+    folder = services_folder
     password = SecretStr(secrets.token_hex(8))
     given = make_settings(
         db_port=free_port(HOST),

@@ -1,5 +1,6 @@
 """What Dockerfiles, Compose files and the lock say, without an engine."""
 
+import importlib.metadata
 import importlib.util
 import re
 import tomllib
@@ -30,8 +31,13 @@ def dockerfile(name: str) -> str:
 
 @pytest.fixture(scope="module")
 def install() -> ModuleType:
-    """The script that images are built with, which is no module of ours."""
-    spec = importlib.util.spec_from_file_location("install", ROOT / "docker/install.py")
+    """The script that images are built with."""
+    return load_script("install")
+
+
+def load_script(name: str) -> ModuleType:
+    """A script of the images, which is no module of ours."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / f"docker/{name}.py")
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
@@ -144,6 +150,44 @@ def test_an_image_gets_all_that_a_package_needs_and_no_more(install: ModuleType)
     entries = re.findall(r"^(\S+)==", lines, flags=re.MULTILINE)
     assert {install.normal(name) for name in entries} == found
     assert lines.count("--hash=sha256:") > len(found)
+
+
+def test_mlflow_finds_the_same_artifact_store_in_its_image(tmp_path: Path) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    (group, entries), *others = project["entry-points"].items()
+    assert not others
+    text = (ROOT / "DockerfileMlflow").read_text()
+    (command,) = re.findall(r"RUN python /build/register.py ((?:.*\\\n)*.*)", text)
+    folder, *given = command.replace("\\\n", " ").split()
+    assert folder == re.findall(r"PYTHONPATH=(\S+)", text)[0]
+    load_script("register").register(tmp_path, folder, *given[:1], given[1:])
+    (package,) = importlib.metadata.distributions(path=[str(tmp_path)])
+    assert package.version == project["version"]
+    found = {one.name: one.value for one in package.entry_points.select(group=group)}
+    assert found == entries
+    assert (tmp_path / "recarena.pth").read_text() == f"{folder}\n"
+
+
+def test_the_images_of_the_servers_have_the_modules_that_they_import() -> None:
+    for image, start in (
+        ("Mlflow", {"utils.mlflow_server", "utils.ftp_artifacts"}),
+        ("Ftp", {"utils.ftp_server"}),
+    ):
+        copied = set(re.findall(r"src/utils/(\w+)\.py", (ROOT / f"Dockerfile{image}").read_text()))
+        assert {f"utils.{name}" for name in copied} == {"utils.__init__"} | imported(start)
+
+
+def imported(modules: set[str]) -> set[str]:
+    """The modules of `utils` and all those of `utils` that they import, however deep."""
+    found: set[str] = set()
+    todo = list(modules)
+    while todo:
+        module = todo.pop()
+        if module not in found:
+            found.add(module)
+            text = (ROOT / f"src/{module.replace('.', '/')}.py").read_text()
+            todo += re.findall(r"^\s*from (utils\.\w+) import", text, flags=re.MULTILINE)
+    return found
 
 
 def test_a_package_that_is_not_locked_is_named(install: ModuleType) -> None:

@@ -77,6 +77,12 @@ class Settings(BaseSettings):
     """FTP user; only the MLflow server logs in."""
     ftp_user_pass: SecretStr = SecretStr(DEFAULT_PASSWORD)
     """Password of the FTP user."""
+    ftp_connect_seconds: float = Field(10, gt=0, le=3600)
+    """Seconds that the MLflow server waits for the FTP server's connection or answer."""
+    ftp_transfer_seconds: float = Field(60, gt=0, le=3600)
+    """Seconds that a transfer may stand still."""
+    ftp_retries: int = Field(3, ge=0, le=20)
+    """Further attempts after one that failed for a reason that may pass."""
 
     mlflow_tracking_host: str = "127.0.0.1"
     """Host of the MLflow server."""

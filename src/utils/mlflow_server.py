@@ -14,6 +14,7 @@ import psutil
 
 from core.errors import RecArenaError
 from core.settings import SECRETS, Settings
+from utils.ftp_address import CONTROL
 from utils.ports import LOOPBACK_OF, in_url, reachable
 
 BACKEND = "sqlite:///mlflow.db"  # relative: a folder may hold what a URI cannot
@@ -36,7 +37,7 @@ def mlflow_environment(settings: Settings, folder: Path) -> dict[str, str]:
 
     The only place that tells it the FTP password, and the one of its administrator.
 
-    Raises RecArenaError for an FTP account or a backend store that MLflow cannot use.
+    Raises RecArenaError for an FTP account or a backend store that cannot be used.
     """
     hosts = allowed_hosts(settings)
     return {
@@ -49,6 +50,10 @@ def mlflow_environment(settings: Settings, folder: Path) -> dict[str, str]:
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",  # it would fill the log
+        # read by `utils.ftp_artifacts`, which MLflow loads by its entry point
+        "FTP_CONNECT_SECONDS": str(settings.ftp_connect_seconds),
+        "FTP_TRANSFER_SECONDS": str(settings.ftp_transfer_seconds),
+        "FTP_RETRIES": str(settings.ftp_retries),
         **_accounts(settings, folder),
     }
 
@@ -99,13 +104,11 @@ def _form_key(folder: Path) -> str:
 
 def artifacts_destination(settings: Settings) -> str:
     """The FTP address of the artifacts, with its password: for the server's environment only."""
-    user = settings.ftp_user_name
-    if not re.fullmatch(r"[\w.~-]+", user, re.ASCII):
-        raise RecArenaError(
-            f"FTP_USER_NAME={user}: MLflow can log in with letters, digits and ._~- only; "
-            "choose another name"
-        )
-    password = quote(settings.ftp_user_pass.get_secret_value(), safe="")
+    account = settings.ftp_user_name, settings.ftp_user_pass.get_secret_value()
+    for name, text in zip(("FTP_USER_NAME", "FTP_USER_PASS"), account, strict=True):
+        if CONTROL.search(text):
+            raise RecArenaError(f"{name}: cannot have control characters, such as line breaks")
+    user, password = (quote(text, safe="") for text in account)
     return f"ftp://{user}:{password}@{in_url(settings.ftp_host)}:{settings.ftp_port}/"
 
 

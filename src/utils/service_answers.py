@@ -19,7 +19,7 @@ from core.errors import AccessRefusedError, RecArenaError, first_line
 from core.settings import Settings, is_loopback
 
 ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts"
-PROBE = ".recarena/probe.bin"  # MLflow's FTP store cannot delete, so one small file is overwritten
+PROBE = ".recarena/probe.bin"  # one small file, which is overwritten
 
 
 def ask_postgres(settings: Settings, seconds: float) -> str:

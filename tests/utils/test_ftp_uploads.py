@@ -2,23 +2,17 @@
 
 import ftplib
 import io
-import os
 import signal
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from core.paths import ROOT
-from utils.ports import free_port, gateway
+from ftp_servers import INCOMING, Server, wait_until
+from utils.ports import gateway
 
-HOST, USER, PASSWORD = "127.0.0.1", "store", "secret"
-INCOMING = ".incoming"
 # a client that never ends its upload, told apart by its process only
 ENDLESS = """
 import ftplib, sys, time
@@ -31,58 +25,6 @@ session.connect("127.0.0.1", int(sys.argv[1]))
 session.login("store", "secret")
 session.storbinary("STOR model", Slow())
 """
-
-
-class Server:
-    """The server as a process; it can be killed and started again on the same files."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.root, self.port = folder, folder / "root", free_port(HOST)
-        self.start()
-
-    def start(self) -> None:
-        environment = {
-            "PATH": os.defpath,
-            "PYTHONPATH": str(ROOT / "src"),
-            "FTP_PORT": str(self.port),
-            "FTP_USER_NAME": USER,
-            "FTP_USER_PASS": PASSWORD,
-            "FTP_ROOT": str(self.root),
-        }
-        with (self.folder / "log").open("ab") as log:
-            command = [sys.executable, "-m", "utils.ftp_server"]
-            self.process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
-        wait_until(self.answers)
-
-    def answers(self) -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex((HOST, self.port)) == 0
-
-    def stop(self, number: int = signal.SIGTERM) -> None:
-        self.process.send_signal(number)
-        self.process.wait(10)
-
-    def session(self) -> ftplib.FTP:
-        session = ftplib.FTP(timeout=10)
-        session.connect(HOST, self.port)
-        session.login(USER, PASSWORD)
-        return session
-
-    def parts(self) -> list[Path]:
-        return list((self.root / INCOMING).iterdir())
-
-    def received(self) -> int:
-        with suppress(OSError):  # it may go while we look
-            return sum(part.stat().st_size for part in self.parts())
-        return 0
-
-
-def wait_until(holds: Callable[[], object]) -> None:
-    for _ in range(400):
-        if holds():
-            return
-        time.sleep(0.02)
-    raise AssertionError("it never came to that")
 
 
 @pytest.fixture

@@ -20,11 +20,13 @@ from conftest import HOST, fresh_database, make_settings
 from core.errors import AccessRefusedError, RecArenaError
 from core.settings import Settings
 from utils.doctor import checks
+from utils.ftp_address import Address
 from utils.local_postgres import LocalPostgres
 from utils.local_services import status, up, wipe
 from utils.mlflow_server import (
     FORM_KEY,
     allowed_hosts,
+    artifacts_destination,
     make_ready,
     mlflow_command,
     mlflow_environment,
@@ -49,7 +51,7 @@ def test_secrets_are_in_the_environment_and_not_in_the_command(tmp_path: Path) -
     assert destination == "ftp://recarena:p%40ss%3Aw%2Frd%20%25@127.0.0.1:2121/"
     backend = environment["MLFLOW_BACKEND_STORE_URI"]
     assert backend == "postgresql+psycopg2://eve:hidden@db/runs"
-    line = " ".join(mlflow_command(settings))
+    line = " ".join(mlflow_command(settings)[1:])  # the first is a folder of whoever runs this
     assert "ftp" not in line
     assert "hidden" not in line
 
@@ -59,10 +61,30 @@ def test_the_default_backend_is_a_file_in_the_servers_own_folder(tmp_path: Path)
     assert environment["MLFLOW_BACKEND_STORE_URI"] == "sqlite:///mlflow.db"
 
 
-@pytest.mark.parametrize("user", ["e ve", "e@ve", "é", "a/b"])
-def test_an_account_that_mlflow_cannot_use_is_refused(tmp_path: Path, user: str) -> None:
-    with pytest.raises(RecArenaError, match="FTP_USER_NAME"):
-        mlflow_environment(make_settings(ftp_user_name=user), tmp_path)
+@pytest.mark.parametrize("user", ["e ve", "e@ve", "é", "a/b:c", "%41"])
+def test_any_account_is_written_so_that_the_store_reads_it(user: str) -> None:
+    uri = artifacts_destination(make_settings(ftp_user_name=user, **HIDDEN))
+    address = Address.parse(uri)
+    assert (address.user, address.password) == (user, HIDDEN["ftp_user_pass"].get_secret_value())
+    assert (address.host, address.root, address.tls) == ("127.0.0.1", "/", False)
+
+
+@pytest.mark.parametrize("name", ["ftp_user_name", "ftp_user_pass"])
+def test_an_account_with_a_line_break_is_refused_without_being_shown(
+    tmp_path: Path, name: str
+) -> None:
+    hidden = "eve\r\nDELE everything"
+    given = {name: hidden if name == "ftp_user_name" else SecretStr(hidden)}
+    with pytest.raises(RecArenaError, match=name.upper()) as caught:
+        mlflow_environment(make_settings(**given), tmp_path)
+    assert "eve" not in str(caught.value)
+
+
+def test_the_store_gets_its_limits(tmp_path: Path) -> None:
+    given = {"ftp_connect_seconds": 1.5, "ftp_transfer_seconds": 7.0, "ftp_retries": 0}
+    environment = mlflow_environment(make_settings(**given), tmp_path)
+    found = [float(environment[name.upper()]) for name in given]
+    assert found == list(given.values())
 
 
 def test_an_unknown_backend_is_refused_without_being_shown(tmp_path: Path) -> None:
