@@ -9,6 +9,7 @@ import base64
 import ftplib
 import json
 import os
+import ssl
 import sys
 import urllib.request
 from pathlib import Path
@@ -19,10 +20,20 @@ SECONDS = 4
 def ftp() -> None:
     """Log in and list the root over a data connection."""
     password = secret("FTP_USER_PASS")
-    with ftplib.FTP(timeout=SECONDS) as server:  # noqa: S321 - the artifacts' protocol
+    with ftp_client() as server:
         server.connect("127.0.0.1", int(os.environ["FTP_PORT"]))
         server.login(os.environ["FTP_USER_NAME"], password)
+        if isinstance(server, ftplib.FTP_TLS):
+            server.prot_p()
         server.nlst()
+
+
+def ftp_client() -> ftplib.FTP:
+    """A client that speaks as the server wants it to."""
+    if os.environ.get("FTP_TLS", "").lower() not in {"1", "true", "t", "yes", "y", "on"}:
+        return ftplib.FTP(timeout=SECONDS)  # noqa: S321 - the artifacts' protocol
+    context = ssl.create_default_context(cafile=os.environ["FTP_CERTIFICATE"])
+    return ftplib.FTP_TLS(timeout=SECONDS, context=context)  # noqa: S321
 
 
 def mlflow() -> None:

@@ -27,7 +27,8 @@ INCOMING = ".incoming"
 class Server:
     """The server as a process; it can be killed and started again on the same files."""
 
-    def __init__(self, folder: Path, **more: str) -> None:
+    def __init__(self, folder: Path, *, largest_file_kib: int | None = None, **more: str) -> None:
+        self.largest_file_kib = largest_file_kib
         self.folder, self.root, self.port = folder, folder / "root", free_port(HOST)
         self.more = more
         self.uri = f"ftp://{USER}:{PASSWORD}@{HOST}:{self.port}/"
@@ -44,6 +45,9 @@ class Server:
         } | self.more
         with (self.folder / "log").open("ab") as log:
             command = [sys.executable, "-m", "utils.ftp_server"]
+            if self.largest_file_kib:  # writing more fails in the system, as on a full disk
+                limit = f'ulimit -f {self.largest_file_kib}; exec "$@"'
+                command = ["bash", "-c", limit, "-", *command]
             self.process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
         wait_until(self.answers)
 
@@ -55,10 +59,10 @@ class Server:
         self.process.send_signal(number)
         self.process.wait(10)
 
-    def session(self) -> ftplib.FTP:
-        session = ftplib.FTP(timeout=10)
+    def session(self, user: str = USER, password: str = PASSWORD) -> ftplib.FTP:
+        session = ftplib.FTP(timeout=20)
         session.connect(HOST, self.port)
-        session.login(USER, PASSWORD)
+        session.login(user, password)
         return session
 
     def parts(self) -> list[Path]:

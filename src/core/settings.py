@@ -26,6 +26,7 @@ DEFAULT_PASSWORD = "recarena"  # noqa: S105 - refused unless everything listens 
 SECRETS = (
     "postgres_password",
     "ftp_user_pass",
+    "ftp_reader_pass",
     "backend_store_uri",
     "mlflow_admin_pass",
     "mlflow_tracking_password",
@@ -77,12 +78,32 @@ class Settings(BaseSettings):
     """FTP user; only the MLflow server logs in."""
     ftp_user_pass: SecretStr = SecretStr(DEFAULT_PASSWORD)
     """Password of the FTP user."""
+    ftp_reader_name: str | None = None
+    """A second FTP user, who may list and read only; none unless given."""
+    ftp_reader_pass: SecretStr | None = None
+    """Password of the second FTP user."""
     ftp_connect_seconds: float = Field(10, gt=0, le=3600)
     """Seconds that the MLflow server waits for the FTP server's connection or answer."""
     ftp_transfer_seconds: float = Field(60, gt=0, le=3600)
     """Seconds that a transfer may stand still."""
     ftp_retries: int = Field(3, ge=0, le=20)
     """Further attempts after one that failed for a reason that may pass."""
+    ftp_max_connections: int = Field(256, ge=2)
+    """Sockets that the FTP server has open at once, those of transfers included."""
+    ftp_max_connections_per_host: int = Field(64, ge=1)
+    """Sessions that one address may have with it at once."""
+    ftp_idle_seconds: int = Field(300, ge=1)
+    """Seconds after which it ends a silent session, or a transfer that stands still."""
+    ftp_keep_free_mib: int = Field(100, ge=0)
+    """Space on the disk that uploads leave free; then they are refused."""
+    ftp_tls: bool = False
+    """Whether artifacts and their password travel encrypted between MLflow and the FTP server."""
+    ftp_certificate: str | None = None
+    """Certificate of the FTP server (PEM); one is made unless given."""
+    ftp_key: str | None = None
+    """Its private key (PEM)."""
+    ftp_ca_file: str | None = None
+    """Certificates that MLflow trusts the FTP server by; the one that was made unless given."""
 
     mlflow_tracking_host: str = "127.0.0.1"
     """Host of the MLflow server."""
@@ -171,8 +192,8 @@ class Settings(BaseSettings):
         host = getattr(self, name.lower())
         if is_loopback(host):
             return self
-        for secret in ("postgres_password", "ftp_user_pass"):
-            if getattr(self, secret).get_secret_value() == DEFAULT_PASSWORD:
+        for secret in ("postgres_password", "ftp_user_pass", "ftp_reader_pass"):
+            if getattr(self, secret) == SecretStr(DEFAULT_PASSWORD):
                 raise ValueError(
                     f"{name}={host} lets other machines in, but {secret.upper()} is "
                     f"still the default; set {secret.upper()} in .env or listen on 127.0.0.1"

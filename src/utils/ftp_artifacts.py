@@ -27,6 +27,10 @@ from mlflow.protos.databricks_pb2 import (
     UNAUTHENTICATED,
 )
 from mlflow.store.artifact.artifact_repo import ArtifactRepository
+from mlflow.store.artifact.host_policy import (
+    host_addressed_rejection_message,
+    is_tracking_server_process,
+)
 
 from core.errors import first_line
 from utils.ftp_address import Address, inside, without_account
@@ -48,6 +52,7 @@ class FtpArtifactRepository(ArtifactRepository):
         super().__init__(without_account(artifact_uri), tracking_uri, registry_uri)
         with self._told(""):
             self._address = Address.parse(artifact_uri)
+        _require_own_server(self._address)
         self._limits = Limits.load()
 
     def log_artifact(self, local_file: str, artifact_path: str | None = None) -> None:
@@ -127,6 +132,20 @@ class FtpArtifactRepository(ArtifactRepository):
                 raise
             where = self._address.shown if hasattr(self, "_address") else "artifact store"
             raise MlflowException(f"{where}: {first_line(error)}", number) from error
+
+
+def _require_own_server(address: Address) -> None:
+    """Raise MLflow's exception when its server is to connect, by `ftps`, to a host that a client
+    named. MLflow itself knows this rule for `ftp` alone (`host_policy`)."""
+    if not (address.tls and is_tracking_server_process()):
+        return
+    own = os.environ.get("_MLFLOW_SERVER_ARTIFACT_DESTINATION", "")
+    if own.startswith("ftps:"):
+        known = Address.parse(own)
+        if (known.host, known.port) == (address.host, address.port):
+            return
+    message = host_addressed_rejection_message("ftps", uri=address.shown)
+    raise MlflowException(message, INVALID_PARAMETER_VALUE)
 
 
 def _error_code(error: Exception) -> int | None:

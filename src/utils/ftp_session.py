@@ -49,7 +49,7 @@ class Session:
 
     def __init__(self, address: Address, limits: Limits) -> None:
         self._limits = limits
-        self._ftp = _log_in(address, limits)
+        self._ftp = log_in(address, limits)
         try:
             self._features = self._ask_features()
         except BaseException:
@@ -299,7 +299,8 @@ def code(error: Exception) -> int:
     return int(found[0]) if found else 0
 
 
-def _log_in(address: Address, limits: Limits) -> ftplib.FTP:
+def log_in(address: Address, limits: Limits) -> ftplib.FTP:
+    """A logged-in client, encrypted and sure of the server's name for `ftps`; close it."""
     ftp: ftplib.FTP
     if address.tls:
         context = ssl.create_default_context(cafile=limits.ca_file)

@@ -5,18 +5,30 @@ therefore takes its name only when it came to its end and the client is still th
 is a file in a hidden folder, which the server empties when it starts.
 """
 
+import errno
+import hashlib
 import io
 import os
 import shutil
 import socket
+import sys
 import uuid
 from pathlib import Path
+from typing import Any
 
+from pyftpdlib.exceptions import FilesystemError, _FileReadWriteError
 from pyftpdlib.filesystems import AbstractedFS
-from pyftpdlib.handlers import DTPHandler, FTPHandler
+from pyftpdlib.handlers import DTPHandler, FTPHandler, TLS_DTPHandler
+from pyftpdlib.log import logger
+
+from utils.ftp_address import PART
+from utils.ftp_digests import Digests
 
 INCOMING = ".incoming"
 SETTLE_SECONDS = 0.05  # in which the connections of a killed client are all closed
+LOOK_BYTES = 16 << 20  # between two looks at the room on the disk
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+TLS_ENDED = 2  # OpenSSL's SSL_RECEIVED_SHUTDOWN: the client said that this is all
 
 
 class Upload(io.BufferedWriter):
@@ -24,8 +36,10 @@ class Upload(io.BufferedWriter):
 
     complete = False
 
-    def __init__(self, target: Path, folder: Path) -> None:
+    def __init__(self, target: Path, folder: Path, keep_free: int, digests: Digests) -> None:
         self.target, self.part = target, folder / uuid.uuid4().hex
+        self._keep_free, self._digests = keep_free, digests
+        self._digest, self._received, self._looked = hashlib.sha256(), 0, 0
         super().__init__(io.FileIO(self.part, "xb"), 1 << 20)
 
     @property
@@ -33,29 +47,42 @@ class Upload(io.BufferedWriter):
         """The name that it will have."""
         return str(self.target)
 
+    def write(self, data: Any) -> int:
+        """Take what came. Raises OSError when the disk is full, or would be too full."""
+        self._received += len(data)
+        if self._received - self._looked > LOOK_BYTES:
+            self._looked = self._received
+            require_room(self.part.parent, self._keep_free)
+        self._digest.update(data)
+        return super().write(data)
+
     def close(self) -> None:
-        """Have all of it, or nothing."""
+        """Have all of it, or nothing. Raises OSError when the disk is full."""
         if self.closed:
             return
         try:
             super().close()
             if self.complete:
                 self.part.replace(self.target)
+                self._digests.keep(self.name, self._digest.hexdigest())
         finally:
             self.part.unlink(missing_ok=True)
 
 
 class Uploads(AbstractedFS):  # type: ignore[misc] # the library has no types
-    """The files that the account sees, without the hidden folder."""
+    """The files that an account sees, without the hidden folder."""
 
     def open(self, filename: str, mode: str) -> io.IOBase:
-        """A file to read, or one to upload."""
-        if not mode.startswith("w"):
+        """A file to read, or one to upload; files are replaced whole, never changed."""
+        if mode.startswith("r") and "+" not in mode:
             return super().open(filename, mode)
+        if not mode.startswith("w"):
+            raise FilesystemError("Files are replaced whole, not continued")
         target = Path(filename)
         if target.is_dir() or not target.parent.is_dir():  # to be refused before the upload
             return super().open(filename, mode)
-        return Upload(target, incoming(Path(self.root)))
+        session = self.cmd_channel
+        return Upload(target, incoming(Path(self.root)), session.keep_free, session.digests)
 
     def listdir(self, path: str) -> list[str]:
         """The names in a folder."""
@@ -72,6 +99,7 @@ class Receiver(DTPHandler):  # type: ignore[misc]
     """A data connection that tells an upload whether it is complete."""
 
     ended = False
+    transfer_finished: bool
 
     def handle_close(self) -> None:
         """The client has closed the connection: see whether it closes the other one too."""
@@ -82,11 +110,65 @@ class Receiver(DTPHandler):  # type: ignore[misc]
         else:
             super().handle_close()
 
+    def handle_error(self) -> None:
+        """Say that the disk is full, if that is what went wrong."""
+        error = sys.exc_info()[1]
+        if isinstance(error, _FileReadWriteError) and isinstance(error.__cause__, OSError):
+            self._resp = (refusal(error.__cause__), logger.warning)
+            self.close()
+        else:
+            super().handle_error()
+
     def close(self) -> None:
         """End the transfer."""
-        if isinstance(self.file_obj, Upload):
-            self.file_obj.complete = self.transfer_finished and still_there(self.cmd_channel)
+        if isinstance(self.file_obj, Upload) and not self.file_obj.closed:
+            self.file_obj.complete = self.transfer_finished and self.is_whole()
+            try:
+                self.file_obj.close()
+            except OSError as error:
+                self.transfer_finished = False
+                self._resp = (refusal(error), logger.warning)
         super().close()
+
+    def is_whole(self) -> bool:
+        """Whether the client ended it, rather than died."""
+        return still_there(self.cmd_channel)
+
+
+class TlsReceiver(Receiver, TLS_DTPHandler):  # type: ignore[misc]
+    """The same over TLS, whose end nobody but the client can tell."""
+
+    close_later = False
+
+    def close_when_done(self) -> None:
+        """Close after what was sent; where that is nothing, not before there is a connection."""
+        if self._ssl_accepting:
+            self.close_later = True
+        else:
+            super().close_when_done()
+
+    def handle_ssl_established(self) -> None:
+        """The connection is there."""
+        super().handle_ssl_established()
+        if self.close_later:
+            super().close_when_done()
+
+    def is_whole(self) -> bool:
+        """Whether the client ended it, rather than died or was cut off."""
+        return bool(self.socket.get_shutdown() & TLS_ENDED)
+
+
+def refusal(error: OSError) -> str:
+    """The answer to an upload that could not be written."""
+    if error.errno in FULL:
+        return "552 No space left; nothing was stored."
+    return f"451 {error.strerror or 'The file could not be written'}; nothing was stored."
+
+
+def require_room(folder: Path, keep_free: int) -> None:
+    """Raises OSError (ENOSPC) unless more than that many bytes are free."""
+    if shutil.disk_usage(folder).free <= keep_free:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def still_there(session: FTPHandler) -> bool:
@@ -105,6 +187,9 @@ def incoming(root: Path) -> Path:
 
 
 def forget_unfinished(root: Path) -> None:
-    """Empty the hidden folder: what is in it when the server starts was never finished."""
+    """Remove what was never finished: nobody is connected when the server starts."""
     shutil.rmtree(incoming(root), ignore_errors=True)
     incoming(root).mkdir(mode=0o700, parents=True, exist_ok=True)
+    for folder, _, names in os.walk(root):
+        for name in filter(PART.fullmatch, names):
+            Path(folder, name).unlink(missing_ok=True)

@@ -13,6 +13,7 @@ from typing import IO, Literal
 from core.errors import RecArenaError
 from core.paths import LOCAL
 from core.settings import Settings
+from utils.ftp_tls import with_tls
 from utils.interrupts import Check, deferred_interrupts
 from utils.service_plans import TITLES, PostgresDaemon, services, shown
 from utils.service_ports import FILE, with_addresses, write_addresses
@@ -97,7 +98,7 @@ def _up(settings: Settings, report: Report, folder: Path, check: Check) -> Setti
     running = {name: port for name, port in ports.items() if daemons[name].pid}
     for name in daemons.keys() - running.keys():
         daemons[name].stop()  # what a killed one left behind may hold its port
-    real = with_addresses(settings, folder, running, ports)
+    real = with_tls(with_addresses(settings, folder, running, ports), folder)
     start = Start(real, folder, check, report)
     try:
         start.all()

@@ -54,6 +54,7 @@ def mlflow_environment(settings: Settings, folder: Path) -> dict[str, str]:
         "FTP_CONNECT_SECONDS": str(settings.ftp_connect_seconds),
         "FTP_TRANSFER_SECONDS": str(settings.ftp_transfer_seconds),
         "FTP_RETRIES": str(settings.ftp_retries),
+        "FTP_CA_FILE": settings.ftp_ca_file or "",
         **_accounts(settings, folder),
     }
 
@@ -109,7 +110,8 @@ def artifacts_destination(settings: Settings) -> str:
         if CONTROL.search(text):
             raise RecArenaError(f"{name}: cannot have control characters, such as line breaks")
     user, password = (quote(text, safe="") for text in account)
-    return f"ftp://{user}:{password}@{in_url(settings.ftp_host)}:{settings.ftp_port}/"
+    scheme = "ftps" if settings.ftp_tls else "ftp"
+    return f"{scheme}://{user}:{password}@{in_url(settings.ftp_host)}:{settings.ftp_port}/"
 
 
 def allowed_hosts(settings: Settings) -> list[str]:

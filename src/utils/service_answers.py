@@ -17,6 +17,10 @@ from psycopg2.extensions import connection
 
 from core.errors import AccessRefusedError, RecArenaError, first_line
 from core.settings import Settings, is_loopback
+from utils.ftp_address import Address
+from utils.ftp_limits import Limits
+from utils.ftp_session import log_in
+from utils.mlflow_server import artifacts_destination
 
 ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts"
 PROBE = ".recarena/probe.bin"  # one small file, which is overwritten
@@ -46,12 +50,11 @@ def _connect(settings: Settings, seconds: float) -> connection:
 
 def ask_ftp(settings: Settings, seconds: float) -> str:
     """The FTP server's greeting, after a login. Raises RecArenaError with the server's reason."""
+    limits = Limits.model_construct(connect=seconds, ca_file=settings.ftp_ca_file)
     try:
-        with ftplib.FTP(timeout=seconds) as server:  # noqa: S321 - the artifacts' protocol
-            greeting = server.connect(settings.ftp_host, settings.ftp_port)
-            server.login(settings.ftp_user_name, settings.ftp_user_pass.get_secret_value())
+        with log_in(Address.parse(artifacts_destination(settings)), limits) as server:
             server.pwd()
-        return greeting
+            return str(server.getwelcome())
     except ftplib.all_errors as error:
         where = f"{settings.ftp_host}:{settings.ftp_port}"
         raise RecArenaError(f"ftp://{where}: {first_line(error)}") from None

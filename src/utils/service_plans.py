@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.settings import Settings
+from utils.ftp_tls import tls_environment
 from utils.mlflow_server import make_ready, mlflow_command, mlflow_environment
 from utils.ports import in_url, reachable
 from utils.postgres_cluster import PostgresCluster
@@ -15,6 +16,12 @@ from utils.service_process import Daemon
 TITLES = {"postgres": "PostgreSQL", "ftp": "FTP server", "mlflow": "MLflow"}
 # neither our modules nor a file in its working folder may take the place of a library's
 ISOLATED = {"PYTHONPATH": "", "PYTHONSAFEPATH": "1", "PYTHONUNBUFFERED": "1"}
+FTP_LIMITS = {
+    "ftp_max_connections",
+    "ftp_max_connections_per_host",
+    "ftp_idle_seconds",
+    "ftp_keep_free_mib",
+}
 SOURCE = str(Path(__file__).resolve().parents[1])
 
 
@@ -82,7 +89,7 @@ def plans(settings: Settings, folder: Path) -> list[Plan]:
         Plan(
             ftp,
             [sys.executable, "-m", "utils.ftp_server"],
-            ISOLATED | {"PYTHONPATH": SOURCE} | _ftp_environment(settings, ftp.home),
+            ISOLATED | {"PYTHONPATH": SOURCE} | _ftp_environment(settings, ftp),
             (host, settings.ftp_port),
             ask_ftp,
         ),
@@ -104,16 +111,22 @@ def shown(name: str, address: tuple[str, int]) -> str:
     return f"http://{where}" if name == "mlflow" else where
 
 
-def _ftp_environment(settings: Settings, root: Path) -> dict[str, str]:
+def _ftp_environment(settings: Settings, ftp: Daemon) -> dict[str, str]:
     """What `utils.ftp_server` reads; the default range of ports is for containers only."""
     passive = settings.ftp_passive_ports
+    given = settings.model_dump(include=FTP_LIMITS)
+    reader = settings.ftp_reader_pass
     return {
+        **{name.upper(): str(value) for name, value in given.items()},
+        "FTP_READER_NAME": settings.ftp_reader_name or "",
+        "FTP_READER_PASS": reader.get_secret_value() if reader else "",
         "BIND_HOST": settings.bind_host,
         "FTP_PORT": str(settings.ftp_port),
         "FTP_PASSIVE_PORTS": passive if "ftp_passive_ports" in settings.model_fields_set else "",
         "FTP_USER_NAME": settings.ftp_user_name,
         "FTP_USER_PASS": settings.ftp_user_pass.get_secret_value(),
-        "FTP_ROOT": str(root),
+        "FTP_ROOT": str(ftp.home),
+        **tls_environment(settings, ftp.folder),
     }
 
 

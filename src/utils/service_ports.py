@@ -42,7 +42,7 @@ def with_addresses(
 
 def write_addresses(settings: Settings, real: Settings, folder: Path) -> None:
     """Tell every later `Settings.load()` the services' addresses."""
-    fields = [*HOSTS.values(), *PORTS.values()]
+    fields = [*HOSTS.values(), *PORTS.values(), *["ftp_ca_file"] * real.ftp_tls]
     chosen = [field for name, field in PORTS.items() if not _configured(settings, name, folder)]
     content = {"settings": {field: getattr(real, field) for field in fields}, "chosen": chosen}
     write_atomically(folder / FILE, json.dumps(content, indent=2))
