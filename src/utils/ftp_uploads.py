@@ -138,20 +138,9 @@ class Receiver(DTPHandler):  # type: ignore[misc]
 class TlsReceiver(Receiver, TLS_DTPHandler):  # type: ignore[misc]
     """The same over TLS, whose end nobody but the client can tell."""
 
-    close_later = False
-
-    def close_when_done(self) -> None:
-        """Close after what was sent; where that is nothing, not before there is a connection."""
-        if self._ssl_accepting:
-            self.close_later = True
-        else:
-            super().close_when_done()
-
-    def handle_ssl_established(self) -> None:
-        """The connection is there."""
-        super().handle_ssl_established()
-        if self.close_later:
-            super().close_when_done()
+    def send(self, data: bytes) -> int:
+        """Send it; OpenSSL takes nothing, sent, for an end."""
+        return int(super().send(data)) if data else 0
 
     def is_whole(self) -> bool:
         """Whether the client ended it, rather than died or was cut off."""
