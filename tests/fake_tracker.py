@@ -44,6 +44,9 @@ class FakeRun:
     def log_dataset(self, dataset: Dataset, source: str) -> None:
         self.dataset = f"{dataset.name} from {source}"
 
+    def log_model(self, name: str) -> None:
+        self.order.append("model")
+
     def log_folder(self, folder: Path) -> None:
         self.order.append("artifacts")
         shutil.copytree(folder, self.folder, dirs_exist_ok=True)

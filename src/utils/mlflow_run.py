@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.dataset import Dataset
+from utils import logged_model
 from utils.delivery import Content, Entry, Point, apply
 
 if TYPE_CHECKING:
@@ -66,6 +67,10 @@ class MlflowRun:
         from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE  # noqa: PLC0415 - takes seconds
 
         self.set_tags({MLFLOW_RUN_NOTE: text})
+
+    def log_model(self, name: str) -> None:
+        """Show the model among MLflow's models, with what the run has logged: metrics last."""
+        self.log(logged_model.KIND, logged_model.content_of(name, self.entries))
 
     def log_dataset(self, dataset: Dataset, source: str) -> None:
         """Log both sides of the split, with the split's fingerprint as their digest."""

@@ -105,6 +105,7 @@ class Pipeline(Generic[P]):
             metrics = evaluation.metrics | seconds | evaluation.seconds
             metrics["peak_memory_mib"] = peak_memory_mib()
             run.log_metrics(metrics)
+            run.log_model(self.name)
             judged = f"{describe(protocol)} {leaked}"
             run.describe(self._words(params, protocol, judged, metrics))
             print(f"{self.name}: run {run.id} on {dataset.name}, {_summary(metrics)}", flush=True)

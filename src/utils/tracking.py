@@ -80,6 +80,9 @@ class Run(Protocol):
     def log_dataset(self, dataset: Dataset, source: str) -> None:
         """Log what the run learned from and was judged by."""
 
+    def log_model(self, name: str) -> None:
+        """Log the model by its name, with all that was logged before."""
+
     def log_folder(self, folder: Path) -> None:
         """Upload every file below a folder, under its path in it."""
 

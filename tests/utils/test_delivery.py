@@ -21,6 +21,16 @@ ENTRIES = [
     Entry("tags", {"fingerprint": "1+2-abc", "odd": "'\"\n<b>"}),
     Entry("dataset", {"origin": {"loaded from": "a test"}, "inputs": [INPUT]}),
     Entry("metrics", {"points": POINTS}),
+    Entry(
+        "model",
+        {
+            "name": "SVD",
+            "tags": {"model_file": "models/SVD.pkl"},
+            "params": {"factors": "7"},
+            "points": POINTS[:1],
+            "dataset": [INPUT["name"], INPUT["digest"]],
+        },
+    ),
     Entry("files", {"folder": "1"}),
     Entry("metrics", {"points": [["a", 0.1 + 0.2, 5, 0], ["never", math.nan, 5, 0]]}),
     Entry("end", {"status": "FINISHED", "at": 1_700_000_000_000}),
@@ -58,7 +68,7 @@ def test_twice_is_once_and_what_lacks_is_told(client: MlflowClient, files: Path)
     experiment = client.create_experiment("of entries")
     run_id = client.create_run(experiment, start_time=1).info.run_id
     before = [what for entry in ENTRIES for what in missing(client, run_id, entry, files)]
-    assert len(before) == 150 + 2 + 1 + 1 + 3 + 2 + 1
+    assert len(before) == 150 + 2 + 1 + 1 + 1 + 3 + 2 + 1
     assert {"param param7", "metric loss", "file models/x/m.pkl"} < {*before}
     entries = [Entry(**json.loads(json.dumps(vars(entry)))) for entry in ENTRIES]
     for entry in entries:

@@ -47,7 +47,8 @@ def load(settings: Settings, folder: Path, seed: int) -> None:
 def svd(own_services: Settings, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The id of a finished run of SVD, with parameters and a protocol that are no defaults."""
     load(own_services, tmp_path_factory.mktemp("data") / "synthetic", seed=1)
-    args = ("--factors", "7", "--fill-with-zero", "false", "--top-k", "5", "--n-test", "4")
+    args = ["--factors", "7", "--fill-with-zero", "false", "--top-k", "5"]
+    args += ["--split", "random", "--n-folds", "4", "--fold", "2", "--split-seed", "3"]
     done = call(own_services, "pipelines.SVD.pipeline_svd", *args)
     assert done.returncode == 0, done.stderr
     return find_run(own_services, "SVD")[0].id

@@ -36,7 +36,7 @@ def run_svd(folder: Path) -> FakeTracker:
 def test_a_run_leaves_everything(tmp_path: Path) -> None:
     (run,) = run_svd(tmp_path).runs
     assert run.status == "FINISHED"
-    assert run.order == ["params", "artifacts", "metrics"]
+    assert run.order == ["params", "artifacts", "metrics", "model"]
     assert run.params["factors"] == 20
     assert run.params["protocol.k"] == 5
     assert run.tags["fingerprint"] == noisy().fingerprint

@@ -108,6 +108,22 @@ def test_the_data_set_is_linked_by_its_fingerprint(svd_run: Entry, loaded: Setti
     assert sides == {"synthetic train": digest, "synthetic test": digest}
 
 
+def test_the_model_is_among_mlflows_with_its_metrics_by_data_set(
+    svd_run: Entry, loaded: Settings
+) -> None:
+    client = mlflow.MlflowClient(loaded.tracking_uri)
+    found = client.get_run(svd_run.run_id)
+    (output,) = found.outputs.model_outputs
+    model = client.get_logged_model(output.model_id)
+    assert (model.name, model.source_run_id) == ("SVD", svd_run.run_id)
+    assert model.params["factors"] == "7"
+    assert model.tags["model_sha256"] == found.data.tags["model_sha256"]
+    recall = [one for one in model.metrics if one.key == "recall_at_k"]
+    assert [one.value for one in recall] == [svd_run.metrics["recall_at_k"]]
+    assert [one.dataset_name for one in recall] == ["synthetic test"]
+    assert len(client.get_metric_history(svd_run.run_id, "recall_at_k")) == 1
+
+
 def test_an_error_in_a_run_ends_it_failed_with_the_reason(loaded: Settings) -> None:
     tracker = MlflowTracker(loaded)
     with pytest.raises(ZeroDivisionError), tracker.run("x", {"pipeline": "x"}, "") as begun:
