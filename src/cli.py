@@ -1,56 +1,27 @@
 """The command `recarena`."""
 
-import csv
-import io
 import json
 import sys
-from collections import defaultdict
 from collections.abc import Callable, Sequence
-from itertools import groupby
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from core.errors import RecArenaError
+from core.harmless import harmless
 from core.paths import DATA, ROOT
 from core.settings import Settings
-from table_models import fetch as fetching
-from table_models import loader, synthetic
-from table_models.database import loaded
 from table_models.datasets import DATASETS, find
-from utils import (
-    answer_output,
-    comparison,
-    comparison_output,
-    convention_output,
-    local_services,
-    metric_output,
-    new_recommender,
-    rerun_output,
-    run_group,
-)
-from utils import doctor as checkup
-from utils.answer_output import harmless
-from utils.asking import ask
-from utils.backup_output import bring_back, make_backup
-from utils.convention_output import Compared, compared
-from utils.conventions import CONVENTIONS
-from utils.leaderboard import Entry, entries
-from utils.pipeline_process import run_process
-from utils.report.make import STDOUT
-from utils.report.make import make as make_report
-from utils.rerun import rerun as repeat
-from utils.runner import (
-    load_pipeline,
-    pipeline_files,
-    pipeline_module,
-)
-from utils.runs_page import runs_page
+
+if TYPE_CHECKING:
+    from utils.convention_output import Compared
+    from utils.leaderboard_query import Query
+
+# A command imports what it needs: the seconds of another's libraries are not its own.
 
 app = typer.Typer(
     help="Which recommender is best on my data, and can I believe it?",
@@ -62,7 +33,6 @@ app = typer.Typer(
 out = Console(highlight=False, soft_wrap=True)
 
 SMALL_SYNTHETIC = {"users": 2_000, "movies": 1_500, "ratings": 200_000}
-SHOWN = ("recall_at_k", "precision_at_k", "ndcg_at_k")  # with the rest, 80 columns
 
 Folder = Annotated[
     Path | None, typer.Option("--from", help="Folder of the files; data/DATASET by default.")
@@ -75,6 +45,7 @@ ArtifactsFolder = Annotated[
     Path | None, typer.Option("--artifacts", help="The FTP server's folder, if it is none.")
 ]
 Format = Literal["table", "json", "csv"]
+BoardFormat = Literal["table", "json", "csv", "md", "html"]
 
 
 def wide() -> Console:
@@ -84,12 +55,15 @@ def wide() -> Console:
 
 def say(text: str) -> None:
     """Print a line for a person."""
-    out.print(escape(answer_output.harmless(text)))
+    out.print(escape(harmless(text)))
 
 
 @app.command()
 def up() -> None:
     """Start PostgreSQL, the FTP server and MLflow as local processes; harmless when they run."""
+    from utils import local_services
+    from utils.runs_page import runs_page
+
     settings = local_services.up(Settings.load(), say)
     say(f"MLflow UI: {runs_page(settings)}")
 
@@ -101,6 +75,8 @@ def down(
     ] = False,
 ) -> None:
     """Stop the local services; what they store stays."""
+    from utils import local_services
+
     end = local_services.wipe if remove_data else local_services.down
     end(say)
 
@@ -108,6 +84,8 @@ def down(
 @app.command()
 def status() -> None:
     """Show whether the local services run, and where; exits 1 unless all do."""
+    from utils import local_services
+
     table = Table("service", "state", "pid", "address", "log", box=None)
     services = local_services.status()
     for one in services:
@@ -120,6 +98,8 @@ def status() -> None:
 @app.command()
 def doctor() -> None:
     """Check what a run needs, and say what to do about what is missing."""
+    from utils import doctor as checkup
+
     checks = checkup.checks(Settings.load())
     for one in checks:
         say(f"{'ok  ' if one.ok else 'FAIL'} {one.name}: {one.detail}")
@@ -136,6 +116,8 @@ def backup(
     artifacts: ArtifactsFolder = None,
 ) -> None:
     """Copy everything to a new folder or file: data sets, runs, accounts, artifacts."""
+    from utils.backup_output import make_backup
+
     make_backup(Settings.load(), target, tracker, artifacts, say)
 
 
@@ -149,12 +131,16 @@ def restore(
     artifacts: ArtifactsFolder = None,
 ) -> None:
     """Bring everything back from a backup: all of it or nothing."""
+    from utils.backup_output import bring_back
+
     bring_back(Settings.load(), source, tracker, artifacts, say, replace=replace)
 
 
 @app.command()
 def fetch(dataset: Annotated[str, typer.Argument(help="One of the MovieLens data sets.")]) -> None:
     """Download a data set from GroupLens into data/DATASET."""
+    from table_models import fetch as fetching
+
     wanted = find(dataset)
     say(f"{wanted.name} is in {fetching.fetch(wanted)}")
     if wanted.md5 is None:
@@ -175,6 +161,8 @@ def load(
 
 def load_files(settings: Settings, dataset: str, folder: Path | None, *, replace: bool) -> None:
     """Load and say what was loaded."""
+    from table_models import loader
+
     report = loader.load(settings, find(dataset), folder, replace=replace)
     rows = ", ".join(f"{n:,} {table}" for table, n in report.rows.items())
     say(f"loaded {report.shown_name}: {rows} in {report.seconds:.1f} s")
@@ -191,6 +179,8 @@ def synth(
     seed: Annotated[int, typer.Option(help="Seed of the generator.", min=0)] = 0,
 ) -> None:
     """Write synthetic ratings in the ml-10m format; by default of MovieLens 10M's size."""
+    from table_models import synthetic
+
     synthetic.generate(target, users=users, movies=movies, ratings=ratings, seed=seed)
     say(f"wrote SYNTHETIC ratings to {target}; next: recarena load synthetic --from {target}")
 
@@ -210,6 +200,10 @@ def run(
 
 def run_pipelines(names: Sequence[str], dataset: str | None, assignments: Sequence[str]) -> None:
     """Run each in a process of its own, so that its memory is its own; all before any error."""
+    from utils import run_group
+    from utils.pipeline_process import run_process
+    from utils.runner import pipeline_module
+
     chosen = chosen_pipelines(names)
     commands = {name: [*pipeline_args(chosen[name], assignments)] for name in chosen}
     for assignment in assignments:
@@ -228,6 +222,8 @@ def run_pipelines(names: Sequence[str], dataset: str | None, assignments: Sequen
 
 def chosen_pipelines(names: Sequence[str]) -> dict[str, Path]:
     """The scripts of the named recommenders, in any case. Raises RecArenaError for another."""
+    from utils.runner import pipeline_files
+
     known = pipeline_files()
     if any(name.lower() == "all" for name in names):
         return known
@@ -240,6 +236,8 @@ def chosen_pipelines(names: Sequence[str]) -> dict[str, Path]:
 
 def pipeline_args(script: Path, assignments: Sequence[str]) -> list[str]:
     """The assignments that this recommender has a parameter for, as its command line takes them."""
+    from utils.runner import load_pipeline
+
     known = load_pipeline(script.parent.name).params.model_fields
     args = []
     for assignment in assignments:
@@ -265,6 +263,9 @@ def rerun(
     ] = "table",
 ) -> None:
     """Run a finished run again and say whether the same came out; exits 3 if it did not."""
+    from utils import rerun_output
+    from utils.rerun import rerun as repeat
+
     told = Console(stderr=output == "json", highlight=False, soft_wrap=True)
     found = repeat(Settings.load(), run, dataset, lambda text: told.print(text, markup=False))
     if output == "json":
@@ -279,76 +280,59 @@ def rerun(
 @app.command()
 def leaderboard(
     dataset: DatasetOption = None,
-    output: Annotated[Format, typer.Option("--format", help="How to print it.")] = "table",
+    experiment: Annotated[
+        str | None, typer.Option("--experiment", help="MLflow experiment; EXPERIMENT_NAME's else.")
+    ] = None,
+    sort: Annotated[
+        str, typer.Option("--sort", help="Metric to rank by, e.g. recall, rmse, coverage or fit.")
+    ] = "ndcg",
+    top: Annotated[int, typer.Option("--top", help="Rows to show; 0 for all.")] = 50,
+    metrics: Annotated[
+        list[str] | None, typer.Option("--metric", help="A further metric to show; repeatable.")
+    ] = None,
+    filters: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--filter",
+            help="Keep some runs: recommender=SVD, factors=20, k=10, fit<60; repeatable.",
+        ),
+    ] = None,
+    output: Annotated[BoardFormat, typer.Option("--format", help="How to print it.")] = "table",
 ) -> None:
-    """Show the finished runs, best NDCG first; runs that cannot be compared stay apart."""
-    show_leaderboard(Settings.load(), dataset, output)
+    """Rank the finished runs that can be compared with the newest one; show others apart."""
+    from utils import leaderboard_query as asked
+
+    schema = find(dataset).schema if dataset else None
+    query = asked.query(sort, top, schema, filters or [])
+    more = [asked.metric(name) for name in metrics or []]
+    show_leaderboard(asked.in_experiment(Settings.load(), experiment), query, output, more)
 
 
-def show_leaderboard(settings: Settings, dataset: str | None, output: Format) -> None:
+def show_leaderboard(
+    settings: Settings, query: "Query", output: BoardFormat, metrics: Sequence[str] = ()
+) -> None:
     """Print the leaderboard."""
-    found = entries(settings, find(dataset).schema if dataset else None)
-    if output == "json":
-        print(json.dumps([one.record() for one in found], indent=2))  # noqa: T201
-    elif output == "csv":
-        print(as_csv(found), end="")  # noqa: T201
-    elif not found:
-        say("no finished runs; start one with `recarena run SVD`")
+    from utils import leaderboard_output
+    from utils.leaderboard import board
+
+    found = board(settings, query)
+    if output in ("json", "csv"):
+        made = leaderboard_output.as_json if output == "json" else leaderboard_output.as_csv
+        print(made(found).removesuffix("\n"))  # noqa: T201
+        return
+    if not found.rows:
+        Console(stderr=output != "table", highlight=False, soft_wrap=True).print(
+            "no finished runs; start one with `recarena run SVD`"
+        )
+        return
+    from utils import leaderboard_pages as pages
+
+    if output == "table":
+        console = wide()
+        console.print(pages.for_terminal(found, console, metrics))
     else:
-        for _, group in groupby(found, key=lambda one: one.comparable_with):
-            wide().print(as_table(list(group)))
-
-
-def as_csv(found: Sequence[Entry]) -> str:
-    """The leaderboard as comma-separated values, one column a metric and a stage."""
-    metrics = sorted({name for one in found for name in one.metrics})
-    stages = sorted({name for one in found for name in one.seconds})
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    head = ["pipeline", "run_id", "dataset", "fingerprint"]
-    writer.writerow(head + metrics + [f"{stage}_seconds" for stage in stages])
-    for one in found:
-        values = [one.metrics.get(name, "") for name in metrics]
-        seconds = [one.seconds.get(name, "") for name in stages]
-        writer.writerow([one.pipeline, one.run_id, one.dataset, one.fingerprint, *values, *seconds])
-    return text.getvalue()
-
-
-def as_table(group: Sequence[Entry]) -> Table:
-    """Comparable runs, for a terminal; a dash where a metric has no meaning.
-
-    Parameters are shown that tell the runs of a recommender apart.
-    """
-    first = group[0]
-    k = first.protocol.get("k", "k")
-    judged = first.metrics.get("n_users_evaluated", 0)
-    title = f"{first.dataset}, {judged:,.0f} users judged, split {first.fingerprint}"
-    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
-    table.pad_edge, table.padding = False, (0, 1, 0, 0)
-    table.add_column("recommender", min_width=12, overflow="fold")
-    for name in SHOWN:
-        table.add_column(name.replace("_at_k", f"@{k}"), justify="right", no_wrap=True)
-    for name in ("RMSE", "fit s", "rank s", "run"):
-        table.add_column(name, justify="right", no_wrap=True)
-    values_of: dict[tuple[str, str], set[str]] = defaultdict(set)
-    for one in group:
-        for param, value in one.params.items():
-            values_of[one.pipeline, param].add(value)
-    for one in group:
-        values = [_number(one.metrics.get(metric), 4) for metric in (*SHOWN, "rmse")]
-        seconds = [_number(one.seconds.get(stage), 1) for stage in ("fit", "recommend")]
-        params = [
-            f"{param}={value}"
-            for param, value in one.params.items()
-            if len(values_of[one.pipeline, param]) > 1
-        ]
-        name = "\n ".join([one.pipeline, *params])
-        table.add_row(escape(name), *values, *seconds, one.run_id[:8])
-    return table
-
-
-def _number(value: float | None, digits: int) -> str:
-    return "-" if value is None else f"{value:.{digits}f}"
+        made_page = pages.as_markdown if output == "md" else pages.as_html
+        print(made_page(found, metrics), end="")  # noqa: T201
 
 
 @app.command()
@@ -361,6 +345,8 @@ def compare(
     ] = "table",
 ) -> None:
     """Compare two finished runs: parameters, metrics with a paired test, users, lists."""
+    from utils import comparison, comparison_output
+
     found = comparison.compare(Settings.load(), a, b, dataset)
     if output == "json":
         print(json.dumps(comparison_output.record(found), indent=2))  # noqa: T201
@@ -383,7 +369,7 @@ def metrics(
         typer.Option("--run", help="Judge the lists of this run, by its id or recommender."),
     ] = None,
     convention: Annotated[
-        str, typer.Option("--convention", help=f"With --run: {', '.join(CONVENTIONS)} or all.")
+        str, typer.Option("--convention", help="With --run: recbole, lenskit, ... or all.")
     ] = "all",
     dataset: DatasetOption = None,
     output: Annotated[
@@ -391,6 +377,8 @@ def metrics(
     ] = "table",
 ) -> None:
     """Say what each metric is, and what a run's metrics are in other libraries' conventions."""
+    from utils.convention_output import compared
+
     if definitions or run is None:
         show_definitions(output)
     if run is not None:
@@ -399,6 +387,8 @@ def metrics(
 
 def show_definitions(output: Literal["table", "json", "md"]) -> None:
     """Print what each metric is, where it is from, and what other libraries compute instead."""
+    from utils import metric_output
+
     if output == "json":
         print(json.dumps(metric_output.as_record(), indent=2))  # noqa: T201
     elif output == "md":
@@ -407,8 +397,10 @@ def show_definitions(output: Literal["table", "json", "md"]) -> None:
         wide().print(metric_output.as_text())
 
 
-def show_conventions(found: Compared, output: Literal["table", "json", "md"]) -> None:
+def show_conventions(found: "Compared", output: Literal["table", "json", "md"]) -> None:
     """Print a run's metrics in our convention and in others."""
+    from utils import convention_output
+
     if output == "json":
         print(json.dumps(convention_output.record(found), indent=2))  # noqa: T201
     elif output == "md":
@@ -437,6 +429,9 @@ def report(
 
     Of the newest comparable runs, unless --like names others.
     """
+    from utils.report.make import STDOUT
+    from utils.report.make import make as make_report
+
     settings = Settings.load(**({"experiment_name": experiment} if experiment else {}))
     schema = find(dataset).schema if dataset else None
     made = make_report(settings, target, schema=schema, like=like)
@@ -456,6 +451,9 @@ def recommend(
     output: Annotated[Format, typer.Option("--format", help="How to print it.")] = "table",
 ) -> None:
     """Ask a finished run: the movies that its model recommends to a user."""
+    from utils import answer_output
+    from utils.asking import ask
+
     answer = ask(Settings.load(), run, user, k, dataset)
     if output == "json":
         print(json.dumps(answer_output.record(answer), indent=2))  # noqa: T201
@@ -472,6 +470,8 @@ def recommend(
 @app.command()
 def new(name: Annotated[str, typer.Argument(help="Its name, e.g. item_mean.")]) -> None:
     """Make the files of a recommender of your own: a start that runs and knows nothing."""
+    from utils import new_recommender
+
     made = new_recommender.make(name)
     for file in made.new:
         say(f"made {file.relative_to(ROOT)}")
@@ -486,12 +486,16 @@ def new(name: Annotated[str, typer.Argument(help="Its name, e.g. item_mean.")]) 
 @app.command()
 def demo(dataset: DatasetOption = None, folder: Folder = None) -> None:
     """A whole experiment: services, data, every recommender, leaderboard."""
+    from utils import leaderboard_query, local_services
+    from utils.runs_page import runs_page
+
     ran = any(one.state == "running" for one in local_services.status())
     try:
         settings = local_services.up(Settings.load(), say)
         name = prepare(settings, dataset, folder)
         run_pipelines(["all"], name, [])
-        show_leaderboard(settings, name, "table")
+        query = leaderboard_query.query("ndcg", 0, find(name).schema, [])
+        show_leaderboard(settings, query, "table")
     except (KeyboardInterrupt, SystemExit):
         if not ran:
             local_services.down(say)
@@ -501,6 +505,8 @@ def demo(dataset: DatasetOption = None, folder: Folder = None) -> None:
 
 def prepare(settings: Settings, dataset: str | None, folder: Path | None) -> str:
     """Have a data set loaded and return its name; says which one and why."""
+    from table_models.database import loaded
+
     name, folder = pick(dataset or settings.dataset, folder, say)
     if folder is None and any(one.name == name for one in loaded(settings)):
         say(f"{name} is loaded already")
@@ -513,6 +519,9 @@ def pick(
     wanted: str | None, folder: Path | None, report: Callable[[str], None], data: Path = DATA
 ) -> tuple[str, Path | None]:
     """The data set for the demo: the one asked for, else the best one at hand."""
+    from table_models import fetch as fetching
+    from table_models import synthetic
+
     if wanted:
         name = find(wanted).name
         if folder is None and not (data / name).is_dir() and find(name).url:
@@ -540,7 +549,7 @@ def main() -> None:
     try:
         app()
     except RecArenaError as error:
-        said = answer_output.harmless(f"error: {error}")
+        said = harmless(f"error: {error}")
         Console(stderr=True, highlight=False, soft_wrap=True).print(said, markup=False)
         sys.exit(1)
     except KeyboardInterrupt:

@@ -2,17 +2,16 @@
 
 import csv
 import io
-import re
 from dataclasses import asdict
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from core.harmless import harmless
 from utils.asking import Answer
 
-# What a terminal would obey rather than show, and what turns the direction of writing.
-CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069]")
+__all__ = ["NOT_LOADED", "as_csv", "as_table", "harmless", "lines", "record"]
 NOT_LOADED = "(not in the database any more)"
 
 
@@ -45,11 +44,6 @@ def as_table(answer: Answer, *, terminal: bool) -> Table:
         year = str(movie.year or "-")
         table.add_row(str(place), Text(shown), year, Text(genres or "-"), number)
     return table
-
-
-def harmless(text: str) -> str:
-    """Text that a terminal shows and does nothing else with."""
-    return CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def as_csv(answer: Answer) -> str:

@@ -6,11 +6,11 @@ For reading only: whatever is written goes through MLflow's own client (`utils.t
 import base64
 import http.client
 import json
-import os
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
 
@@ -19,6 +19,10 @@ from core.settings import Settings, is_loopback
 
 API = "/api/2.0/mlflow"
 SECONDS = 60.0  # for the server to say something
+
+
+class NotFoundError(RecArenaError):
+    """The server answers, and has no such thing."""
 
 
 def ask(
@@ -44,7 +48,9 @@ def opened(
     settings: Settings, url: str, data: bytes | None = None
 ) -> Iterator[http.client.HTTPResponse]:
     """The server's answer to a request, to be read. Raises RecArenaError as `ask` does."""
-    request = urllib.request.Request(settings.tracking_uri + url, data, _headers(data))  # noqa: S310
+    request = urllib.request.Request(  # noqa: S310 - the address begins with http://
+        settings.tracking_uri + url, data, _headers(settings, data)
+    )
     # a proxy knows nothing of this machine's own servers
     own = is_loopback(settings.mlflow_tracking_host)
     proxies = urllib.request.ProxyHandler({} if own else None)
@@ -54,13 +60,12 @@ def opened(
         yield answer
 
 
-def _headers(data: bytes | None) -> dict[str, str]:
-    """What a request says of itself, with the account that MLflow's own client would take."""
+def _headers(settings: Settings, data: bytes | None) -> dict[str, str]:
+    """What a request says of itself and of us."""
     headers = {} if data is None else {"Content-Type": "application/json"}
-    user = os.environ.get("MLFLOW_TRACKING_USERNAME")
-    if user:
-        account = f"{user}:{os.environ.get('MLFLOW_TRACKING_PASSWORD', '')}"
-        headers["Authorization"] = f"Basic {base64.b64encode(account.encode()).decode()}"
+    if settings.mlflow_account:
+        account = ":".join(settings.mlflow_account).encode()
+        headers["Authorization"] = f"Basic {base64.b64encode(account).decode()}"
     return headers
 
 
@@ -71,7 +76,13 @@ def explained(settings: Settings) -> Iterator[None]:
     try:
         yield
     except urllib.error.HTTPError as error:
-        raise RecArenaError(f"{where}: {_refusal(error)}") from None
+        if error.code == HTTPStatus.UNAUTHORIZED:
+            from utils.service_answers import refusal  # noqa: PLC0415 - opens databases too
+
+            raise RecArenaError(refusal(settings)) from None
+        missing = error.code == HTTPStatus.NOT_FOUND
+        kind = NotFoundError if missing else RecArenaError
+        raise kind(f"{where}: {_refusal(error)}") from None
     except (OSError, http.client.HTTPException) as error:
         cause = error.reason if isinstance(error, urllib.error.URLError) else error
         why = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__

@@ -13,6 +13,12 @@ LONGEST = 30  # characters of a name
 RESERVED = ("all",)  # means every recommender on the command line
 
 
+def recommenders() -> list[str]:
+    """The names of all recommenders that there are here."""
+    folder = Path(__file__).resolve().parents[1] / "pipelines"
+    return sorted(file.parent.name for file in folder.glob("*/pipeline_*.py"))
+
+
 def check_name(name: str, root: Path) -> None:
     """Raises RecArenaError saying why a recommender cannot have this name."""
     lower = name.lower()

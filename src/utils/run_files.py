@@ -5,7 +5,6 @@ import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
 from http.client import HTTPResponse
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlencode
@@ -14,11 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import RecArenaError, first_line
-from core.paths import LOCAL
 from core.settings import Settings
 from utils import mlflow_rest
+from utils.cache import cache_folder
 
-CACHE = LOCAL / "cache"
 PER_USER = "evaluation/per_user.parquet"
 RUN_ID = re.compile(r"[0-9a-f]{32}")
 AT_ONCE = 4
@@ -108,24 +106,6 @@ def check_finished(settings: Settings, run_id: str) -> None:
         raise RecArenaError(
             f"run {run_id[:SHOWN]} is {info['status']}: only a FINISHED run has all its files"
         )
-
-
-def cache_folder() -> Path:
-    """Where downloads are kept: `.recarena/cache`, or where that cannot be written, the
-    system's folder for temporary files.
-    """
-    try:
-        CACHE.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=CACHE):
-            return CACHE
-    except OSError:
-        return Path(_temporary_cache().name)
-
-
-@cache
-def _temporary_cache() -> tempfile.TemporaryDirectory[str]:
-    """A folder of this process's own, removed with it: in a shared one others could put files."""
-    return tempfile.TemporaryDirectory(prefix="recarena-cache-")
 
 
 def _fetch(settings: Settings, run_id: str, path: str, target: Path) -> None:

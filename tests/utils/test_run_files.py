@@ -11,10 +11,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
+from pydantic import SecretStr
 
 from core.errors import RecArenaError
 from core.settings import Settings
-from utils import mlflow_rest, run_files
+from utils import cache as caching
+from utils import mlflow_rest
 from utils.ports import free_port
 from utils.run_files import PER_USER, download, per_user
 from utils.tracking import prepare_client
@@ -22,7 +24,7 @@ from utils.tracking import prepare_client
 
 @pytest.fixture(autouse=True)
 def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    monkeypatch.setattr(run_files, "CACHE", tmp_path / "cache")
+    monkeypatch.setattr(caching, "CACHE", tmp_path / "cache")
     return tmp_path / "cache"
 
 
@@ -125,14 +127,14 @@ def test_a_file_that_is_damaged_is_brought_anew(
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_where_nothing_can_be_written_the_cache_is_temporary(cache: Path) -> None:
     cache.parent.chmod(0o500)
-    assert run_files.cache_folder().is_dir()
-    assert run_files.cache_folder() != cache
+    assert caching.cache_folder().is_dir()
+    assert caching.cache_folder() != cache
 
 
 def test_a_cache_that_cannot_be_made_is_temporary(cache: Path) -> None:
     cache.write_text("a file in its place")
-    assert run_files.cache_folder().is_dir()
-    assert run_files.cache_folder() != cache
+    assert caching.cache_folder().is_dir()
+    assert caching.cache_folder() != cache
 
 
 class Liar(http.server.BaseHTTPRequestHandler):
@@ -186,10 +188,10 @@ def test_a_server_that_is_no_mlflow_is_named(liar: Settings) -> None:
         mlflow_rest.ask(liar, "runs/search", body={})
 
 
-def test_the_account_of_mlflows_own_client_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "me")
-    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "secret")
-    assert mlflow_rest._headers(None) == {"Authorization": "Basic bWU6c2VjcmV0"}
+def test_a_server_with_accounts_gets_ours(own_services: Settings) -> None:
+    given = {"mlflow_tracking_username": "me", "mlflow_tracking_password": SecretStr("secret")}
+    settings = own_services.model_copy(update=given)
+    assert mlflow_rest._headers(settings, None) == {"Authorization": "Basic bWU6c2VjcmV0"}
 
 
 def test_values_are_numbers_of_64_bits(own_services: Settings, runs: Runs) -> None:

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from core.errors import RecArenaError, first_line
 from core.settings import Settings
 from utils import mlflow_rest
-from utils.leaderboard import Entry, entries
+from utils.leaderboard import entries
 from utils.report.data import METRIC, Curve, LeftOut, Report, ReportRun
 from utils.report.surroundings_facts import FILES, facts_of
 from utils.run_files import PER_USER, download
+from utils.run_search import Entry
 
 AT_ONCE = 4  # runs that are fetched side by side
 ITEMS = "evaluation/items.parquet"
