@@ -6,8 +6,8 @@ import pytest
 
 import cli
 from conftest import as_environment
+from core.harmless import CONTROLS, harmless
 from core.settings import Settings
-from utils.answer_output import CONTROLS, harmless
 from utils.tracking import prepare_client
 
 HOSTILE = (
