@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from core.errors import RecArenaError
+from core.errors import UNDELIVERED, RecArenaError, UndeliveredError
 from core.harmless import harmless
 from core.paths import DATA, ROOT
 from core.settings import Settings
@@ -83,14 +83,19 @@ def down(
 
 @app.command()
 def status() -> None:
-    """Show whether the local services run, and where; exits 1 unless all do."""
-    from utils import local_services
+    """Show whether the local services run, and where; exits 1 unless all do.
+
+    Also tells what waits in the outbox, and ends the runs whose process is gone.
+    """
+    from utils import local_services, outbox_output
 
     table = Table("service", "state", "pid", "address", "log", box=None)
     services = local_services.status()
     for one in services:
         table.add_row(one.name, one.state, str(one.pid or ""), one.address or "", str(one.log))
     wide().print(table)
+    for line in outbox_output.lines(Settings.load()):
+        say(line)
     if any(one.state != "running" for one in services):
         raise typer.Exit(1)
 
@@ -200,7 +205,7 @@ def run(
 
 def run_pipelines(names: Sequence[str], dataset: str | None, assignments: Sequence[str]) -> None:
     """Run each in a process of its own, so that its memory is its own; all before any error."""
-    from utils import run_group
+    from utils import outbox_output, run_group
     from utils.pipeline_process import run_process
     from utils.runner import pipeline_module
 
@@ -211,13 +216,15 @@ def run_pipelines(names: Sequence[str], dataset: str | None, assignments: Sequen
             raise RecArenaError(f"--set {assignment}: {', '.join(chosen)} has no such parameter")
     if dataset:
         commands = {name: [*args, "--dataset", dataset] for name, args in commands.items()}
+    kept = []
     with run_group.together(list(commands), dataset, say) as group:
         for name, args in commands.items():
-            if run_process(pipeline_module(chosen[name]), args, group.variables):
+            status = run_process(pipeline_module(chosen[name]), args, group.variables)
+            if status == UNDELIVERED:
+                kept.append(name)
+            if status:
                 group.failed.append(name)
-    if group.failed:
-        words = f"{len(group.failed)} of {len(commands)} failed: {', '.join(group.failed)}"
-        raise RecArenaError(words)
+    outbox_output.tell_what_failed(len(commands), group.failed, kept)
 
 
 def chosen_pipelines(names: Sequence[str]) -> dict[str, Path]:
@@ -275,6 +282,14 @@ def rerun(
             told.print(line, markup=False)
     if not found.differences.identical:
         raise typer.Exit(3)
+
+
+@app.command()
+def push() -> None:
+    """Deliver the runs that wait in the outbox because a service was away."""
+    from utils.push import push as deliver
+
+    deliver(Settings.load(), say)
 
 
 @app.command()
@@ -545,13 +560,13 @@ def pick(
 
 
 def main() -> None:
-    """Run the command; a user's mistake is one line and status 1."""
+    """Run the command; a user's mistake is one line and status 1, what has to wait 75."""
     try:
         app()
     except RecArenaError as error:
         said = harmless(f"error: {error}")
         Console(stderr=True, highlight=False, soft_wrap=True).print(said, markup=False)
-        sys.exit(1)
+        sys.exit(UNDELIVERED if isinstance(error, UndeliveredError) else 1)
     except KeyboardInterrupt:
         sys.exit(130)
 

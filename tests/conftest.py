@@ -125,6 +125,7 @@ def services(services_folder: Path) -> Iterator[Settings]:
         mlflow_tracking_port=free_port(HOST),
         postgres_password=password,
         ftp_user_pass=password,
+        outbox=folder.with_name("outbox"),
     )
     try:
         yield up(given, print, folder)

@@ -1,4 +1,4 @@
-"""The one exception that stands for a user's mistake or a service that does not answer."""
+"""The exceptions that stand for a user's mistake or a service that does not answer."""
 
 
 class RecArenaError(Exception):
@@ -11,6 +11,16 @@ class RecArenaError(Exception):
 
 class AccessRefusedError(RecArenaError):
     """A service answers, but not to us: to ask again without another account is of no use."""
+
+
+class UndeliveredError(RecArenaError):
+    """Something is kept in the outbox because a service is away; entry points exit with 75.
+
+    That is EX_TEMPFAIL of `sysexits.h`: nothing is lost, and trying again later helps.
+    """
+
+
+UNDELIVERED = 75
 
 
 def printable(text: object) -> str:

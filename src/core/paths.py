@@ -16,3 +16,6 @@ LOCAL = ROOT / ".recarena"
 
 LOCAL_SETTINGS = LOCAL / "services.json"
 """Hosts and ports of the running local services; written by `up`, removed by `down`."""
+
+OUTBOX = "outbox"
+"""Below `LOCAL`, unless set otherwise: the folder of the runs that could not be delivered."""

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from dotenv import dotenv_values
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from core.errors import RecArenaError, printable
-from core.paths import LOCAL_SETTINGS, ROOT
+from core.paths import LOCAL, LOCAL_SETTINGS, OUTBOX, ROOT
 from core.secret_files import SUFFIX, read_secret_files
 
 DEFAULT_PASSWORD = "recarena"  # noqa: S105 - refused unless everything listens on loopback
@@ -123,6 +123,23 @@ class Settings(BaseSettings):
     experiment_name: str = "RecArena"
     """MLflow experiment that the runs go to; made when it does not exist."""
 
+    connect_timeout: float = Field(5, gt=0, le=600)
+    """Seconds for a service to take a connection, or to answer a simple question."""
+    silence_timeout: int = Field(60, ge=4, le=3600)
+    """Seconds after which a database connection without a sign of life from its host is given
+    up."""
+    db_timeout: float = Field(900, gt=0, le=86_400)
+    """Seconds that reading a data set may take; a server that hangs is given up then."""
+    tracker_timeout: int = Field(60, ge=1, le=3600)
+    """Seconds for MLflow to answer a request."""
+    tracker_retries: int = Field(3, ge=0, le=10)
+    """How often a request is repeated that MLflow did not answer; pauses grow: 2, 4, 8 s."""
+    tracker_patience: float = Field(40, ge=0, le=86_400)
+    """Seconds that a run waits at its end for a service that is away, before it is kept."""
+    outbox: Path = LOCAL / OUTBOX
+    """Folder that keeps runs that could not be delivered, until `recarena push`; a relative one
+    is below the project's root."""
+
     dataset: str | None = None
     """Data set to run on; the one that is loaded unless given."""
     split: Split = "last_n"
@@ -185,6 +202,11 @@ class Settings(BaseSettings):
             lambda: _local_settings(LOCAL_SETTINGS),
             lambda: _file_settings(ROOT / ".env", settings_cls.model_fields),
         )
+
+    @field_validator("outbox")
+    @classmethod
+    def _below_the_root(cls, given: Path) -> Path:
+        return ROOT / given
 
     @model_validator(mode="after")
     def _refuse_default_passwords(self) -> Self:

@@ -44,6 +44,19 @@ def choose_dataset(settings: Settings) -> LoadedDataSet:
     return present[wanted]
 
 
+def check_split(settings: Settings, source: LoadedDataSet, protocol: EvaluationProtocol) -> None:
+    """Make sure, without reading the data set, that some user has enough ratings for the split.
+
+    Raises RecArenaError, as reading would, if the test set would be empty or nothing is there.
+    """
+    needed = {"last_n": protocol.n_test + 1, "leave_one_out": 2}.get(protocol.split, 1)
+    with reading(settings, source) as cursor:
+        cursor.execute((SQL / "enough_ratings.sql").read_text(), {"at_least": needed})
+        ((enough,),) = cursor.fetchall()
+    if not enough:
+        raise RecArenaError(f"{source.shown_name}: {remedy(protocol)}")
+
+
 def read_dataset(
     settings: Settings, source: LoadedDataSet, protocol: EvaluationProtocol
 ) -> Dataset:

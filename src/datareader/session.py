@@ -9,7 +9,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812 - a class with a 
 
 from core.errors import RecArenaError, first_line
 from core.settings import Settings
-from table_models.database import LoadedDataSet, connect
+from table_models.database import LoadedDataSet, connect, time_limit
 
 
 @contextmanager
@@ -17,10 +17,14 @@ def reading(settings: Settings, source: LoadedDataSet) -> Iterator[Cursor]:
     """A cursor whose queries see one data set as it is at this moment, and change nothing.
 
     A loader that would replace the data set waits meanwhile. Raises RecArenaError if the data set
-    is not there or the database goes away.
+    is not there or the database goes away, or has not answered within DB_TIMEOUT.
     """
     try:
-        with closing(connect(settings)) as connection, connection.cursor() as cursor:
+        with (
+            closing(connect(settings)) as connection,
+            connection.cursor() as cursor,
+            time_limit(connection, settings),
+        ):
             connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
             schema = sql.Identifier(source.schema)
             cursor.execute(sql.SQL("set local search_path to {}").format(schema))

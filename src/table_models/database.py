@@ -1,7 +1,11 @@
 """Connections to PostgreSQL, and what is loaded in it."""
 
 import json
-from contextlib import closing
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +17,7 @@ from core.errors import RecArenaError, first_line
 from core.settings import Settings
 from table_models.datasets import DATASETS
 
-CONNECT_SECONDS = 10
+PROBES = 3  # signs of life that a host may leave out
 
 
 def sqlalchemy_url(settings: Settings) -> URL:
@@ -40,11 +44,12 @@ class LoadedDataSet:
 
 
 def connect(settings: Settings) -> Connection:
-    """A connection to the settings' database.
+    """A connection to the settings' database; one whose host is gone is given up in time.
 
     Raises RecArenaError naming server, user and database; never the password.
     """
-    where = f"database {settings.postgres_db} at {settings.db_host}:{settings.db_port}"
+    where = _where(settings)
+    pause = max(1, settings.silence_timeout // (PROBES + 1))
     try:
         return psycopg2.connect(
             host=settings.db_host,
@@ -52,7 +57,11 @@ def connect(settings: Settings) -> Connection:
             user=settings.postgres_user,
             password=settings.postgres_password.get_secret_value(),
             dbname=settings.postgres_db,
-            connect_timeout=CONNECT_SECONDS,
+            connect_timeout=max(2, round(settings.connect_timeout)),  # less is none to libpq
+            keepalives_idle=pause,
+            keepalives_interval=pause,
+            keepalives_count=PROBES,
+            tcp_user_timeout=settings.silence_timeout * 1000,
             application_name="recarena",
         )
     except psycopg2.OperationalError as error:
@@ -66,11 +75,47 @@ def connect(settings: Settings) -> Connection:
         raise RecArenaError(f"{where} {reason}") from None
 
 
+@contextmanager
+def time_limit(connection: Connection, settings: Settings) -> Iterator[None]:
+    """Cut a connection whose block takes longer than DB_TIMEOUT.
+
+    A server that hangs, or is stopped, sends nothing and its host gives signs of life all the
+    same; libpq would wait for ever. Raises RecArenaError then.
+    """
+    expired = threading.Event()
+    line = socket.socket(fileno=os.dup(connection.fileno()))
+
+    def cut() -> None:
+        expired.set()
+        with suppress(OSError):
+            line.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(settings.db_timeout, cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except psycopg2.Error:
+        if not expired.is_set():
+            raise
+        raise RecArenaError(
+            f"{_where(settings)} has not answered within DB_TIMEOUT={settings.db_timeout:g} seconds"
+        ) from None
+    finally:
+        timer.cancel()
+        line.close()
+
+
+def _where(settings: Settings) -> str:
+    return f"database {settings.postgres_db} at {settings.db_host}:{settings.db_port}"
+
+
 def loaded(settings: Settings) -> list[LoadedDataSet]:
     """The data sets that are in the database, in the order of their declaration."""
     query = "select nspname, obj_description(oid, 'pg_namespace') from pg_namespace"
     with closing(connect(settings)) as connection, connection.cursor() as cursor:
-        cursor.execute(query)
+        with time_limit(connection, settings):
+            cursor.execute(query)
         comments = dict(cursor.fetchall())
     found = []
     for one in DATASETS.values():

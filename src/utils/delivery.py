@@ -173,27 +173,30 @@ def _missing_dataset(
     return [f"data set {name}" for name, digest in wanted if (name, digest) not in found]
 
 
+def folder_content(folder: Path) -> Content:
+    """The content of an entry of kind `files`, of a folder in the folder of the run's files."""
+    paths = (file for file in folder.rglob("*") if file.is_file())
+    sizes = {path.relative_to(folder).as_posix(): path.stat().st_size for path in paths}
+    return {"folder": folder.name, "sizes": sizes}
+
+
 @applies("files")
 def _files(client: "MlflowClient", run_id: str, content: Content, files: Path) -> None:
-    """`content`: `folder`, whose files are uploaded under their paths in it."""
+    """`content`: `folder`, whose files are uploaded under their paths in it; `sizes` by path."""
     client.log_artifacts(run_id, str(files / content["folder"]))
 
 
 @misses("files")
-def _missing_files(client: "MlflowClient", run_id: str, content: Content, files: Path) -> list[str]:
+def _missing_files(
+    client: "MlflowClient", run_id: str, content: Content, _files: Path
+) -> list[str]:
     """The sizes are compared, where the store tells them."""
-    folder = files / content["folder"]
-    lacking = []
-    for place in sorted({file.parent for file in folder.rglob("*") if file.is_file()}):
-        path = place.relative_to(folder).as_posix()
-        listed = client.list_artifacts(run_id, None if path == "." else path)
-        found = {one.path: one.file_size for one in listed if not one.is_dir}
-        for file in sorted(one for one in place.iterdir() if one.is_file()):
-            name = file.relative_to(folder).as_posix()
-            size = file.stat().st_size
-            if found.get(name, -1) not in (size, None):
-                lacking.append(f"file {name}")
-    return lacking
+    found: dict[str, int | None] = {}
+    for place in sorted({path.rpartition("/")[0] for path in content["sizes"]}):
+        listed = client.list_artifacts(run_id, place or None)
+        found |= {one.path: one.file_size for one in listed if not one.is_dir}
+    sizes = content["sizes"].items()
+    return [f"file {path}" for path, size in sizes if found.get(path, -1) not in (size, None)]
 
 
 @applies("end")

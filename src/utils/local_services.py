@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import IO, Literal
 
 from core.errors import RecArenaError
-from core.paths import LOCAL
+from core.paths import LOCAL, OUTBOX
 from core.settings import Settings
+from utils import outbox
 from utils.ftp_tls import with_tls
 from utils.interrupts import Check, deferred_interrupts
 from utils.service_plans import TITLES, PostgresDaemon, services, shown
@@ -84,12 +85,24 @@ def status(folder: Path = LOCAL) -> list[ServiceStatus]:
 
 
 def wipe(report: Report, folder: Path = LOCAL) -> None:
-    """End all the services and delete their data and logs, artifacts and runs included."""
+    """End all the services and delete their data and logs, artifacts and runs included.
+
+    An outbox in the folder stays if runs wait in it.
+    """
     down(report, folder)
     postgres = services(folder)["postgres"]
     if isinstance(postgres, PostgresDaemon):
         postgres.cluster.remove()
-    shutil.rmtree(folder, ignore_errors=True)
+    kept = folder / OUTBOX
+    if not outbox.waiting(kept):
+        shutil.rmtree(folder, ignore_errors=True)
+        return
+    report(f"{kept} stays: runs wait in it for `recarena push`")
+    for one in folder.iterdir():
+        if one.is_dir() and one != kept:
+            shutil.rmtree(one, ignore_errors=True)
+        elif one != kept:
+            one.unlink()
 
 
 def _up(settings: Settings, report: Report, folder: Path, check: Check) -> Settings:

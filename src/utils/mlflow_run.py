@@ -1,38 +1,61 @@
-"""One run in MLflow: all that it logs is an entry, applied at once."""
+"""One run in MLflow: all that it logs is an entry, delivered at once, or when MLflow is back."""
 
-import os
 import shutil
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.dataset import Dataset
-from utils import logged_model
-from utils.delivery import Content, Entry, Point, apply
+from core.errors import RecArenaError, UndeliveredError
+from core.settings import Settings
+from utils import logged_model, outbox
+from utils.delivery import Content, Entry, Point, apply, folder_content
+from utils.hard_links import link_or_copy
+from utils.outbox import Record
+from utils.service_answers import ask_artifacts, ask_mlflow
+from utils.tracker_errors import passing, reason
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Run
 
 CURVE_SECONDS = 5.0  # between two requests that send points of the learning curves
+RETRY_SECONDS = 30.0  # until a service that was away is asked again while the run goes on
 
 
 class MlflowRun:
-    """One run in MLflow; `files` is a folder that keeps what it uploads until it has ended."""
+    """One run in MLflow; `files` is a folder that keeps what it uploads until it has ended.
 
-    def __init__(self, client: "MlflowClient", run_id: str, files: Path) -> None:
-        self.id = run_id
+    While a service is away entries wait, in their order, and the run goes on.
+    """
+
+    def __init__(
+        self, settings: Settings, client: "MlflowClient", begun: "Run", files: Path
+    ) -> None:
+        self.id = str(begun.info.run_id)
         self.entries: list[Entry] = []
+        self.away = ""  # why something waits, if it does
+        self._settings = settings
         self._client = client
+        self._begun = begun
         self._files = files
+        self._delivered = 0  # of the entries
+        self._ask_again = 0.0
         self._folders = 0
         self._points: list[Point] = []
         self._sent = time.monotonic()
 
     def log(self, kind: str, content: Content) -> None:
-        """Log an entry of one of the kinds of `utils.delivery`."""
+        """Log an entry of one of the kinds of `utils.delivery`.
+
+        Raises MlflowException if it is refused before there is anything to lose; what is refused
+        later waits like what cannot be delivered.
+        """
         self.entries.append(Entry(kind, content))
-        apply(self._client, self.id, self.entries[-1], self._files)
+        if not self.away or time.monotonic() > self._ask_again:
+            self._deliver()
 
     def log_params(self, params: Mapping[str, object]) -> None:
         """Log what the run was started with."""
@@ -51,12 +74,6 @@ class MlflowRun:
         self._points += [(f"learning/{n}", float(v), now, epoch) for n, v in losses.items()]
         if time.monotonic() - self._sent > CURVE_SECONDS:
             self._send_curves()
-
-    def _send_curves(self) -> None:
-        self._sent = time.monotonic()
-        if self._points:
-            points, self._points = self._points, []
-            self.log("metrics", {"points": points})
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
         """Set what the run can be found by."""
@@ -85,20 +102,92 @@ class MlflowRun:
     def log_folder(self, folder: Path) -> None:
         """Upload every file below a folder, under its path in it."""
         self._folders += 1
-        name = str(self._folders)
-        shutil.copytree(folder, self._files / name, copy_function=link_or_copy)
-        self.log("files", {"folder": name})
+        kept = self._files / str(self._folders)
+        shutil.copytree(folder, kept, copy_function=link_or_copy)
+        self.log("files", folder_content(kept))
+
+    def finish(self) -> None:
+        """End the run FINISHED, when all of it is delivered.
+
+        Services that are away are asked again until TRACKER_PATIENCE is over, or somebody
+        interrupts. Raises UndeliveredError, saying where the run is kept then.
+        """
+        self._send_curves()
+        self.entries.append(Entry("end", {"status": "FINISHED", "at": milliseconds()}))
+        until = time.monotonic() + self._settings.tracker_patience
+        try:
+            while not self._deliver():
+                if time.monotonic() > until:
+                    break
+                time.sleep(1)
+            else:
+                return
+        except (KeyboardInterrupt, SystemExit):
+            self.away = self.away or "interrupted while it was delivered"
+        raise self._keep()
+
+    def _send_curves(self) -> None:
+        self._sent = time.monotonic()
+        if self._points:
+            points, self._points = self._points, []
+            self.log("metrics", {"points": points})
+
+    def _deliver(self) -> bool:
+        """Whether everything could be delivered that was logged so far."""
+        from mlflow.exceptions import MlflowException  # noqa: PLC0415 - takes seconds
+
+        try:
+            if self.away:  # this question takes no tries
+                self._ask()
+            while self._delivered < len(self.entries):
+                apply(self._client, self.id, self.entries[self._delivered], self._files)
+                self._delivered += 1
+        except (MlflowException, OSError, RecArenaError) as error:
+            if not (self.away or self._worth_keeping() or passing(error)):
+                raise
+            self._waits(reason(error))
+            return False
+        self.away = ""
+        return True
+
+    def _worth_keeping(self) -> bool:
+        """Whether something was learned yet."""
+        return any(entry.kind in ("metrics", "files") for entry in self.entries)
+
+    def _ask(self) -> None:
+        """Raises RecArenaError if the tracker or the artifact store does not answer."""
+        ask_mlflow(self._settings, self._settings.connect_timeout)
+        ask_artifacts(self._settings, self._settings.connect_timeout)
+
+    def _waits(self, why: str) -> None:
+        """Go on without the service, and tell so, once."""
+        if not self.away:
+            print(f"MLflow {why}; going on without it", file=sys.stderr, flush=True)  # noqa: T201
+            self.away = why
+        self._ask_again = time.monotonic() + RETRY_SECONDS
+
+    def _keep(self) -> UndeliveredError:
+        """Put the run into the outbox; says where. Raises RecArenaError if that fails too."""
+        name = str(self._begun.info.run_name)
+        tags = {key: value for key, value in self._begun.data.tags.items() if key != "alive_at"}
+        record = Record(
+            id=self.id,
+            name=name,
+            experiment=self._settings.experiment_name,
+            tags=tags,
+            started=self._begun.info.start_time,
+            entries=self.entries,
+            why=self.away,
+        )
+        try:
+            place = outbox.keep(self._settings.outbox, record, self._files)
+        except RecArenaError as error:
+            raise RecArenaError(f"MLflow {self.away}, and {error}") from None
+        return UndeliveredError(
+            f"MLflow {self.away}; the run is kept in {place}, `recarena push` delivers it"
+        )
 
 
 def milliseconds() -> int:
     """Now, as MLflow counts: milliseconds since 1970."""
     return time.time_ns() // 1_000_000
-
-
-def link_or_copy(source: str, target: str) -> str:
-    """Another name for a file, without copying it where the file system can do so."""
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copy2(source, target)
-    return target

@@ -1,8 +1,4 @@
-"""How a run ends in MLflow, also when its process is killed or the server is away.
-
-A run says every few seconds that it is alive. One that has been silent for long, because it was
-killed or its machine stopped, is ended as FAILED by the next run that begins.
-"""
+"""How a run ends in MLflow, also when the server is away; until then it says that it is alive."""
 
 import threading
 import time
@@ -16,9 +12,7 @@ if TYPE_CHECKING:
 ALIVE = "alive_at"  # tag: seconds since 1970
 FAILURE = "failure"  # tag: why a run did not finish
 BEAT_SECONDS = 10.0
-SILENT_SECONDS = 60.0
-PATIENCE_SECONDS = 40.0  # a server that was killed is back by then, if it is to come back
-ABANDONED = "its process was killed, or its machine stopped: it said nothing for a minute"
+SILENT_SECONDS = 60.0  # of a run that is taken for dead then
 
 
 @contextmanager
@@ -47,24 +41,6 @@ def now() -> str:
     return str(int(time.time()))
 
 
-def close_abandoned(experiment: str) -> list[str]:
-    """End the experiment's runs whose process is gone; returns their ids.
-
-    A process that lives after all, but could not be heard, ends its run as it should when it comes
-    to its end.
-    """
-    from mlflow import MlflowClient  # noqa: PLC0415
-
-    client, closed = MlflowClient(), []
-    for run in client.search_runs([experiment], "attributes.status = 'RUNNING'"):
-        heard = run.data.tags.get(ALIVE)
-        if heard and time.time() - float(heard) > SILENT_SECONDS:
-            client.set_tag(run.info.run_id, FAILURE, ABANDONED)
-            client.set_terminated(run.info.run_id, "FAILED")
-            closed.append(run.info.run_id)
-    return closed
-
-
 def mark(
     client: "MlflowClient", run_id: str, status: str, failure: str | None, at: int | None = None
 ) -> None:
@@ -79,7 +55,7 @@ def mark(
     client.set_terminated(run_id, status, at)
 
 
-def end(run_id: str, status: str, failure: str | None, patience: float = PATIENCE_SECONDS) -> None:
+def end(run_id: str, status: str, failure: str | None, patience: float) -> None:
     """End a run; a server that does not answer is asked again for `patience` seconds.
 
     Raises MlflowException if it does not answer even then.

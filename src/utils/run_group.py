@@ -88,7 +88,7 @@ def group(
     if found.failed:
         status = "FAILED"
         reason = f"{len(found.failed)} of {len(names)} failed: {', '.join(found.failed)}"
-    _finish(client, found, status, reason, run_end.PATIENCE_SECONDS)
+    _finish(client, found, status, reason, settings.tracker_patience)
 
 
 def _begin(settings: Settings, names: Sequence[str], dataset: str) -> tuple["MlflowClient", str]:

@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from core.dataset import Dataset
-from core.errors import RecArenaError
+from core.errors import UNDELIVERED, RecArenaError, UndeliveredError
 from core.learning import listening
 from core.params import PipelineParams, parse
 from core.protocol import EvaluationProtocol, describe, unused
 from core.recommender import Recommender
 from core.settings import Settings
 from datareader.reader import choose_dataset, read_dataset
-from utils import leakage, run_words, surroundings
+from utils import before_training, leakage, run_words, surroundings
 from utils.artifacts import (
     write_evaluation,
     write_ids,
@@ -126,7 +126,8 @@ class Pipeline(Generic[P]):
     def main(self, args: Sequence[str] | None = None) -> None:
         """Run from a command line; settings, database and MLflow are opened here and only here.
 
-        Exits with status 1 and one line for a user's mistake, 130 after Ctrl-C.
+        Exits with status 1 and one line for a user's mistake, 75 when the run is kept in the
+        outbox, 130 after Ctrl-C.
         """
         termination.install()
         try:
@@ -136,13 +137,16 @@ class Pipeline(Generic[P]):
             params = self.params.load(self.folder, given)
             settings = Settings.load(**chosen)
             self.start(params, settings)
+        except UndeliveredError as error:
+            print(f"error: {self.name}: {error}", file=sys.stderr)
+            sys.exit(UNDELIVERED)
         except RecArenaError as error:
             sys.exit(f"error: {self.name}: {error}")
         except KeyboardInterrupt:
             sys.exit(130)
 
     def start(self, params: P, settings: Settings) -> dict[str, float]:
-        """Run on the database and the tracker that the settings name."""
+        """Run on the database and the tracker that the settings name, if all is as it has to be."""
         found = choose_dataset(settings)
         protocol = EvaluationProtocol.of(settings, found.shown_name)
         for note in unused(settings):
@@ -152,7 +156,9 @@ class Pipeline(Generic[P]):
             found.schema,
             lambda: read_dataset(settings, found, protocol),
         )
-        return self.run(params, source, protocol, MlflowTracker(settings))
+        tracker = MlflowTracker(settings)
+        before_training.check(settings, found, protocol)
+        return self.run(params, source, protocol, tracker)
 
 
 def deliver(

@@ -6,9 +6,16 @@ import hashlib
 import http
 import http.client
 import json
+import os
+import random
 import secrets
+import socket
+import threading
+import time
 import urllib.error
+import urllib.parse
 import urllib.request
+import zlib
 from contextlib import closing
 from typing import Any
 
@@ -23,7 +30,8 @@ from utils.ftp_session import log_in
 from utils.mlflow_server import artifacts_destination
 
 ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts"
-PROBE = ".recarena/probe.bin"  # one small file, which is overwritten
+PROBE = ".recarena/probe-{}.bin"  # few names, overwritten: not every FTP store can delete
+SLOTS = 64
 
 
 def ask_postgres(settings: Settings, seconds: float) -> str:
@@ -82,6 +90,29 @@ def asks_password(settings: Settings, seconds: float) -> bool:
     return False
 
 
+def ask_tracker(settings: Settings, path: str, body: dict[str, Any], seconds: float) -> Any:
+    """What MLflow's REST API answers to a request, e.g. of path `runs/search`.
+
+    It spares a command the seconds that importing mlflow takes. Raises RecArenaError with what it
+    answered instead.
+    """
+    data = json.dumps(body).encode()
+    answer = _call(settings, f"/api/2.0/mlflow/{path}", seconds, data, kind="application/json")
+    return json.loads(answer)
+
+
+def ask_experiment(settings: Settings, seconds: float) -> str | None:
+    """The id of the settings' experiment; None if there is none yet."""
+    query = urllib.parse.urlencode({"experiment_name": settings.experiment_name})
+    try:
+        answer = _call(settings, f"/api/2.0/mlflow/experiments/get-by-name?{query}", seconds)
+    except RecArenaError as error:
+        if "HTTP 404" in str(error):
+            return None
+        raise
+    return str(json.loads(answer)["experiment"]["experiment_id"])
+
+
 def ask_artifacts(settings: Settings, seconds: float) -> None:
     """List the artifacts' root through the MLflow server. Raises RecArenaError if it cannot."""
     answer = _call(settings, ARTIFACTS, seconds)
@@ -92,14 +123,25 @@ def ask_artifacts(settings: Settings, seconds: float) -> None:
 def send_artifact(settings: Settings, seconds: float) -> str:
     """The checksum of a file that went to the artifact store and came back the same.
 
-    Raises RecArenaError when it did not.
+    Another process may send its own under the same name meanwhile, so it is tried again. Raises
+    RecArenaError when it did not come back.
     """
-    sent = secrets.token_bytes(1024)
-    _call(settings, f"{ARTIFACTS}/{PROBE}", seconds, sent, method="PUT")
-    came = _call(settings, f"{ARTIFACTS}/{PROBE}", seconds)
-    if came != sent:
-        raise RecArenaError(f"{len(sent)} bytes were sent, {len(came)} other bytes came back")
-    return hashlib.sha256(came).hexdigest()
+    path = f"{ARTIFACTS}/{PROBE.format(_slot())}"
+    for pause in (0.1, 0.5, None):
+        sent = secrets.token_bytes(1024)
+        _call(settings, path, seconds, sent, method="PUT")
+        came = _call(settings, path, seconds)
+        if came == sent:
+            return hashlib.sha256(came).hexdigest()
+        if pause:
+            time.sleep(pause * (1 + random.random()))  # noqa: S311 - no secret
+    raise RecArenaError(f"{len(sent)} bytes were sent, {len(came)} other bytes came back")
+
+
+def _slot() -> int:
+    """A number that processes at the same time seldom share, on one machine or several."""
+    me = f"{socket.gethostname()} {os.getpid()} {threading.get_ident()}"
+    return zlib.crc32(me.encode()) % SLOTS
 
 
 def refusal(settings: Settings) -> str:

@@ -1,5 +1,6 @@
 """Where params, metrics and artifacts of a run go: MLflow, through its server's artifact proxy."""
 
+import logging
 import os
 import socket
 from collections.abc import Iterator, Mapping
@@ -7,22 +8,21 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, suppre
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from core.dataset import Dataset
-from core.errors import RecArenaError, first_line
+from core.errors import RecArenaError, UndeliveredError
 from core.settings import Settings, is_loopback
 from utils import experiment_page, run_end
+from utils.abandoned import close_abandoned
 from utils.mlflow_run import MlflowRun
+from utils.service_answers import ask_mlflow
 from utils.settling import settled
 from utils.termination import termination
+from utils.tracker_errors import explained, reason
 
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
-
+__all__ = ["MlflowTracker", "Run", "Tracker", "explained", "prepare_client", "reason"]
 CLIENT_ENVIRONMENT = {
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",  # the default keeps a dead server's client for minutes
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "60",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL": "0.5",  # seconds; many runs are shorter than 10
@@ -30,7 +30,6 @@ CLIENT_ENVIRONMENT = {
     "MLFLOW_LOGGING_LEVEL": "WARNING",
     "GIT_PYTHON_REFRESH": "quiet",
 }
-CONNECT_SECONDS = 5
 
 
 def prepare_client(settings: Settings) -> None:
@@ -39,7 +38,11 @@ def prepare_client(settings: Settings) -> None:
     Raises RecArenaError at once if nobody listens at the server's address: the client itself
     would try again and again.
     """
-    for name, value in CLIENT_ENVIRONMENT.items():
+    limits = {
+        "MLFLOW_HTTP_REQUEST_TIMEOUT": str(settings.tracker_timeout),
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": str(settings.tracker_retries),
+    }
+    for name, value in (CLIENT_ENVIRONMENT | limits).items():
         os.environ.setdefault(name, value)
     if settings.mlflow_account:
         user, password = settings.mlflow_account
@@ -49,7 +52,7 @@ def prepare_client(settings: Settings) -> None:
         os.environ["NO_PROXY"] = ",".join(filter(None, [os.environ.get("NO_PROXY"), host]))
     try:
         address = host, settings.mlflow_tracking_port
-        socket.create_connection(address, CONNECT_SECONDS).close()
+        socket.create_connection(address, settings.connect_timeout).close()
     except OSError as error:
         raise RecArenaError(
             f"MLflow at {settings.tracking_uri} does not answer ({error.strerror or error}); "
@@ -106,58 +109,67 @@ class MlflowTracker:
         prepare_client(settings)
         import mlflow  # noqa: PLC0415 - takes seconds
 
+        self.settings = settings
         self.uri = settings.tracking_uri
         mlflow.set_tracking_uri(self.uri)
         with explained(self.uri):
             experiment = settled(lambda: mlflow.set_experiment(settings.experiment_name))
             self.experiment = str(experiment.experiment_id)
             experiment_page.dress(mlflow.MlflowClient(), experiment)
-            run_end.close_abandoned(self.experiment)
+        close_abandoned(settings)
 
     @contextmanager
     def run(self, name: str, tags: Mapping[str, str], description: str) -> Iterator[Run]:
         """Begin a run; it ends FINISHED, or FAILED or KILLED if an exception leaves the block.
 
-        The reason is the tag `failure`. Errors of the server are RecArenaErrors.
+        The reason is the tag `failure`. Errors of the server are RecArenaErrors; one that is away
+        ends the run only when its work is done, with UndeliveredError: it is in the outbox then.
         """
-        from mlflow import MlflowClient  # noqa: PLC0415
-
-        client = MlflowClient()
         with explained(self.uri), TemporaryDirectory(prefix="recarena-run-") as files:
-            run_id = self._begin(client, name, tags, description)
-            termination.last_words = partial(run_end.end, run_id, "KILLED", "terminated", 0)
+            run = self._begin(name, tags, description, Path(files))
+            termination.last_words = partial(run_end.end, run.id, "KILLED", "terminated", 0)
             try:
-                with run_end.alive(run_id), machine_load(run_id):
-                    yield MlflowRun(client, run_id, Path(files))
+                with run_end.alive(run.id):
+                    with machine_load(run):
+                        yield run
+                    run.finish()
             except BaseException as error:
-                _end_badly(run_id, error)
+                self._end_badly(run.id, error)
                 raise
             finally:
                 termination.last_words = lambda: None
-            run_end.end(run_id, "FINISHED", None)
 
     def _begin(
-        self, client: "MlflowClient", name: str, tags: Mapping[str, str], description: str
-    ) -> str:
-        """Make the run, with the tags that MLflow's own `start_run` would give it; its id."""
+        self, name: str, tags: Mapping[str, str], description: str, files: Path
+    ) -> MlflowRun:
+        """Make the run, with the tags that MLflow's own `start_run` would give it."""
+        from mlflow import MlflowClient  # noqa: PLC0415
         from mlflow.tracking.context.registry import resolve_tags  # noqa: PLC0415
 
+        client = MlflowClient()
         given = {**tags, run_end.ALIVE: run_end.now(), "mlflow.note.content": description}
-        made = client.create_run(self.experiment, tags=resolve_tags(given), run_name=name)
-        return str(made.info.run_id)
+        begun = client.create_run(self.experiment, tags=resolve_tags(given), run_name=name)
+        return MlflowRun(self.settings, client, begun, files)
 
+    def _end_badly(self, run_id: str, error: BaseException) -> None:
+        """Say of a run why it did not finish.
 
-def _end_badly(run_id: str, error: BaseException) -> None:
-    """Say of a run why it did not finish; a user who interrupts does not wait for a server."""
-    failed = isinstance(error, Exception)
-    status = "FAILED" if failed else "KILLED"
-    why = f"{type(error).__name__}: {reason(error)}"[:500]
-    with suppress(Exception):
-        run_end.end(run_id, status, why, run_end.PATIENCE_SECONDS if failed else 0)
+        A user who interrupts does not wait for a server, and one that could not take the run is
+        told so only if it answers.
+        """
+        failed = isinstance(error, Exception)
+        status = "FAILED" if failed else "KILLED"
+        why = f"{type(error).__name__}: {reason(error)}"[:500]
+        patience = self.settings.tracker_patience if failed else 0
+        with suppress(Exception):
+            if isinstance(error, UndeliveredError):
+                ask_mlflow(self.settings, self.settings.connect_timeout)
+                patience = 0
+            run_end.end(run_id, status, why, patience)
 
 
 @contextmanager
-def machine_load(run_id: str) -> Iterator[None]:
+def machine_load(run: MlflowRun) -> Iterator[None]:
     """Track processor, memory, disk and network as metrics `system/...` while the block lasts.
 
     It is MLflow's own monitor, which gives up when the server is away; its last samples are not
@@ -165,8 +177,9 @@ def machine_load(run_id: str) -> Iterator[None]:
     """
     from mlflow.system_metrics import system_metrics_monitor  # noqa: PLC0415
 
+    logging.getLogger(system_metrics_monitor.__name__).setLevel(logging.CRITICAL)
     monitor: Any = system_metrics_monitor.SystemMetricsMonitor
-    begun = monitor(run_id)
+    begun = monitor(run.id)
     begun.start()
     with ExitStack() as at_end:
         at_end.callback(begun.finish)
@@ -175,29 +188,5 @@ def machine_load(run_id: str) -> Iterator[None]:
         except (KeyboardInterrupt, SystemExit):
             at_end.pop_all()
             raise
-
-
-@contextmanager
-def explained(uri: str) -> Iterator[None]:
-    """Turn the exceptions of MLflow at `uri` into one line."""
-    from mlflow.exceptions import MlflowException  # noqa: PLC0415
-
-    try:
-        yield
-    except MlflowException as error:
-        raise RecArenaError(f"MLflow at {uri}: {reason(error)}") from None
-
-
-def reason(error: BaseException) -> str:
-    """The line that says what happened, without MLflow's history of tries."""
-    if "failed with error code 401" in str(error):
-        return (
-            "asks for a password: set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, "
-            "or correct them"
-        )
-    said, _, tries = first_line(error).partition(" failed with exception")
-    if not tries:
-        return said
-    if "/mlflow-artifacts/" in said:
-        return "cannot reach its files, the FTP server may be down; see `recarena status`"
-    return "has stopped to answer; see `recarena status`"
+        if run.away:
+            at_end.pop_all()

@@ -81,7 +81,8 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def wipe(stack: Stack) -> None:
     """Remove a stack with its volumes."""
-    stack("--profile", "load", "--profile", "pipelines", "down", "--volumes", "--remove-orphans")
+    profiles = [word for name in ("load", "push", "pipelines") for word in ("--profile", name)]
+    stack(*profiles, "down", "--volumes", "--remove-orphans")
 
 
 @pytest.fixture(scope="session")

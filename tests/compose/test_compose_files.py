@@ -12,7 +12,7 @@ from compose.stack import Stack
 
 pytestmark = pytest.mark.compose
 SECRET_FILES = ("-f", "docker-compose.yml", "-f", "docker-compose.secrets.yml")
-ALL = ("--profile", "load", "--profile", "pipelines")
+ALL = ("--profile", "load", "--profile", "push", "--profile", "pipelines")
 HIDDEN = {"POSTGRES_PASSWORD": "hidden-postgres", "FTP_USER_PASS": "hidden-ftp"}
 HIDDEN_MLFLOW = {"MLFLOW_ADMIN_PASS": "hidden-admin", "MLFLOW_TRACKING_PASSWORD": "hidden-runner"}
 
@@ -44,7 +44,8 @@ def test_it_is_taken_without_a_warning(parsing: Stack, files: tuple[str, ...]) -
     services = config(parsing, *files)["services"]
     folders = [one.parent.name for one in parsing.folder.glob("src/pipelines/*/Dockerfile")]
     pipelines = {f"pipeline_{name.lower()}" for name in folders}
-    assert services.keys() == {"db", "ftp-server", "mlflow-server", "migrate", "load"} | pipelines
+    platform = {"db", "ftp-server", "mlflow-server", "migrate", "load", "push"}
+    assert services.keys() == platform | pipelines
 
 
 def test_without_a_profile_there_is_no_pipeline(parsing: Stack) -> None:

@@ -15,7 +15,8 @@ import pytest
 from compose.conftest import wipe
 from compose.stack import Stack, docker, eventually
 from table_models import synthetic
-from utils.run_end import ABANDONED, SILENT_SECONDS
+from utils.abandoned import ABANDONED
+from utils.run_end import SILENT_SECONDS
 
 pytestmark = pytest.mark.compose
 ENDED = ("FINISHED", "FAILED")
@@ -96,10 +97,15 @@ def test_the_store_is_killed_in_the_middle_of_a_run(stack: Stack) -> None:
     said = docker("logs", container).splitlines()[-1]
     stack.settle()
     run = newest(stack)
-    assert (run["status"], status) == ("FAILED", "1")
+    assert (run["status"], status) == ("FAILED", "75")
     assert "the FTP server may be down" in run["tags"]["failure"]
     assert "the FTP server may be down" in said
+    assert "is kept in /var/spool/recarena/" in said
     check_files(stack, run)
+    assert f"run {run['id']}" in stack("run", "--rm", "-T", "push").stdout
+    assert newest(stack)["status"] == "FINISHED"
+    check_files(stack, newest(stack))
+    assert "the outbox is empty" in stack("run", "--rm", "-T", "push").stdout
     next_run_works(stack)
 
 

@@ -11,7 +11,7 @@ from mlflow import MlflowClient
 
 from core.errors import RecArenaError
 from core.settings import Settings
-from utils.delivery import APPLY, MISSES, Entry, apply, missing
+from utils.delivery import APPLY, MISSES, Entry, apply, folder_content, missing
 from utils.tracking import prepare_client
 
 POINTS: list[Any] = [["loss", 1 / epoch, 1_000 * epoch, epoch] for epoch in range(1, 1_502)]
@@ -31,7 +31,9 @@ ENTRIES = [
             "dataset": [INPUT["name"], INPUT["digest"]],
         },
     ),
-    Entry("files", {"folder": "1"}),
+    Entry(
+        "files", {"folder": "1", "sizes": {"a b.txt": 3, "models/x/m.pkl": 3, "models/empty": 0}}
+    ),
     Entry("metrics", {"points": [["a", 0.1 + 0.2, 5, 0], ["never", math.nan, 5, 0]]}),
     Entry("end", {"status": "FINISHED", "at": 1_700_000_000_000}),
 ]
@@ -87,13 +89,13 @@ def test_twice_is_once_and_what_lacks_is_told(client: MlflowClient, files: Path)
 def test_a_file_of_another_size_lacks(client: MlflowClient, files: Path) -> None:
     experiment = client.create_experiment("of a short file")
     run_id = client.create_run(experiment).info.run_id
-    entry = Entry("files", {"folder": "1"})
-    apply(client, run_id, entry, files)
-    short = files / "short"
-    short.write_text("tw")
-    client.log_artifact(run_id, str(short), "models/x")
-    (files / "1/models/x/short").write_text("two")
-    assert missing(client, run_id, entry, files) == ["file models/x/short"]
+    content = folder_content(files / "1")
+    assert content == next(one.content for one in ENTRIES if one.kind == "files")
+    apply(client, run_id, Entry("files", content), files)
+    for path, size in (("models/x/m.pkl", 4), ("models/x/other", 3), ("elsewhere/x", 0)):
+        sizes = {**content["sizes"], path: size}
+        other = Entry("files", {"folder": "1", "sizes": sizes})
+        assert missing(client, run_id, other, files) == [f"file {path}"]
 
 
 def test_every_kind_can_be_verified_and_no_other_is_taken(files: Path) -> None:

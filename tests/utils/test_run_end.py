@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import mlflow
 import pytest
@@ -11,7 +12,9 @@ from mlflow import MlflowClient
 from conftest import as_environment
 from core.paths import ROOT
 from core.settings import Settings
-from utils import run_end
+from utils import abandoned, outbox, run_end
+from utils.delivery import Entry
+from utils.outbox import Record
 from utils.tracking import MlflowTracker
 
 KILLED = """
@@ -62,32 +65,52 @@ def test_a_killed_run_is_ended_by_the_next_one(
     time.sleep(1.1)
     MlflowTracker(services)
     found = client.get_run(run_id)
-    assert (found.info.status, found.data.tags["failure"]) == ("FAILED", run_end.ABANDONED)
+    assert (found.info.status, found.data.tags["failure"]) == ("FAILED", abandoned.ABANDONED)
 
 
 def test_other_peoples_runs_and_living_ones_stay(
     services: Settings, client: MlflowClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    experiment = client.create_experiment("of several programs")
+    settings = services.model_copy(update={"experiment_name": "of 'several' programs"})
+    assert abandoned.close_abandoned(settings) == []
+    experiment = client.create_experiment(settings.experiment_name)
     foreign = client.create_run(experiment).info.run_id
     living = client.create_run(experiment, tags={run_end.ALIVE: "0"}).info.run_id
     monkeypatch.setattr(run_end, "BEAT_SECONDS", 0.05)
     with run_end.alive(living):
         while client.get_run(living).data.tags[run_end.ALIVE] == "0":
             time.sleep(0.05)
-        assert run_end.close_abandoned(experiment) == []
+        assert abandoned.close_abandoned(settings) == []
     for run_id in (foreign, living):
         client.set_terminated(run_id)
 
 
-def test_a_run_that_was_taken_for_dead_ends_well_after_all(client: MlflowClient) -> None:
-    experiment = client.create_experiment("taken for dead")
+def test_a_run_that_was_taken_for_dead_ends_well_after_all(
+    services: Settings, client: MlflowClient
+) -> None:
+    settings = services.model_copy(update={"experiment_name": "taken for dead"})
+    experiment = client.create_experiment(settings.experiment_name)
     run_id = client.create_run(experiment, tags={run_end.ALIVE: "0"}).info.run_id
-    assert run_end.close_abandoned(experiment) == [run_id]
-    run_end.end(run_id, "FINISHED", None)
+    assert abandoned.close_abandoned(settings) == [run_id]
+    run_end.end(run_id, "FINISHED", None, 40)
     found = client.get_run(run_id)
     assert found.info.status == "FINISHED"
     assert run_end.FAILURE not in found.data.tags
+
+
+def test_one_that_is_in_the_outbox_is_said_to_be_there(
+    services: Settings, client: MlflowClient, tmp_path: Path
+) -> None:
+    name = "in the outbox"
+    settings = services.model_copy(update={"experiment_name": name, "outbox": tmp_path / "outbox"})
+    experiment = client.create_experiment(name)
+    run_id = client.create_run(experiment, tags={run_end.ALIVE: "0"}).info.run_id
+    (tmp_path / "files").mkdir()
+    entries = [Entry("end", {"status": "FINISHED", "at": 1})]
+    outbox.keep(settings.outbox, Record(run_id, "x", name, {}, 0, entries, ""), tmp_path / "files")
+    assert abandoned.close_abandoned(settings) == [run_id]
+    found = client.get_run(run_id)
+    assert (found.info.status, found.data.tags["failure"]) == ("FAILED", abandoned.KEPT)
 
 
 def test_sigterm_ends_it_in_the_middle_of_compiled_code(
