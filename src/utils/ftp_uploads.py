@@ -100,6 +100,7 @@ class Receiver(DTPHandler):  # type: ignore[misc]
 
     ended = False
     transfer_finished: bool
+    ac_in_buffer_size = 256 << 10
 
     def handle_close(self) -> None:
         """The client has closed the connection: see whether it closes the other one too."""

@@ -17,6 +17,7 @@ BENCH = Path(__file__).resolve().parents[2] / "bench"
         (["run.py", "sizes", "--pipelines", "SVD,Foo"], "no pipeline Foo; there are BPR,"),
         (["run.py", "sizez"], "no part sizez; there are rank,"),
         (["containers.py", "--repeats", "0"], "--repeats takes 1 or more"),
+        (["artifacts.py", "--repeats", "0"], "--repeats takes 1 or more"),
     ],
 )
 def test_a_wrong_option_is_refused(args: list[str], why: str) -> None:

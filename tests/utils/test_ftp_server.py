@@ -212,6 +212,8 @@ def test_passwords_are_kept_as_salted_hashes(tmp_path: Path) -> None:
     assert PASSWORD not in repr(vars(one))
     assert vars(one)["_hashes"] != vars(other)["_hashes"]
     one.validate_authentication(USER, PASSWORD, None)
+    one.validate_authentication(USER, PASSWORD, None)  # the quick way
+    assert PASSWORD not in repr(vars(one))
     for name, password in ((USER, PASSWORD + " "), (USER, ""), ("x", PASSWORD), ("anonymous", "")):
         with pytest.raises(AuthenticationFailed):
             one.validate_authentication(name, password, None)
