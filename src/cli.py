@@ -456,6 +456,35 @@ def report(
 
 
 @app.command()
+def ladder(
+    dataset: DatasetOption = None,
+    folds: Annotated[
+        int | None, typer.Option("--folds", help="How many folds to run; all unless given.")
+    ] = None,
+    output: Annotated[
+        Literal["table", "json", "csv", "md"], typer.Option("--format", help="How to print it.")
+    ] = "table",
+) -> None:
+    """Run recommenders under the protocol of published results, and show ours beside them."""
+    from utils import ladder as climbing
+    from utils import ladder_output
+
+    settings = Settings.load()
+    found = climbing.data_sets(settings, dataset)
+    notes = climbing.notes(found)
+    said = Console(stderr=output != "table", highlight=False, soft_wrap=True)
+    for note in notes:
+        said.print(note, markup=False)
+    steps = climbing.climb_all(settings, found, folds, lambda line: said.print(line, markup=False))
+    if output != "table":
+        print(ladder_output.as_text(steps, notes, output), end="")  # noqa: T201
+    elif steps:
+        wide().print(ladder_output.as_table(steps))
+        for line in ladder_output.footnotes(steps):
+            say(line)
+
+
+@app.command()
 def recommend(
     run: Annotated[
         str, typer.Option("--run", help="A run's id, its first characters, or a recommender.")

@@ -118,6 +118,7 @@ MISTAKES = {
     "recarena report --out no/such/folder/report.html": "there is no folder ",
     "recarena report": "recarena up",
     "recarena run SVD": "recarena up",
+    "recarena ladder": "recarena up",
     "SPLIT=random FOLD=6 recarena run SVD": "FOLD=6: there are only N_FOLDS=5 folds",
     "SPLIT=by_mood recarena run SVD": "SPLIT: Input should be 'last_n', ",
     "alembic upgrade head": "recarena up",

@@ -163,7 +163,7 @@ split as (
         select
             user_id,
             movie_id,
-            rating,
+            rating::real as rating,
             timestamp,
             place <= size and n_ratings > size as is_test
         from user_cut
@@ -174,7 +174,7 @@ split as (
     select
         user_id,
         movie_id,
-        rating,
+        rating::real as rating,
         timestamp,
         case
             when %(split_part)s = 'test' then fold = %(fold)s
@@ -186,7 +186,7 @@ split as (
     select
         user_id,
         movie_id,
-        rating,
+        rating::real as rating,
         timestamp,
         case
             when %(split_part)s = 'test'
@@ -205,7 +205,7 @@ split as (
 select
     user_id,
     movie_id,
-    rating::real as rating,
+    rating,
     timestamp,
     is_test
 from split
