@@ -35,8 +35,10 @@ export DATASET
 [ -d "data/$DATASET" ] || [ "$DATASET" = ml-10m ] || make_data fetch "$DATASET"
 echo "data set: $DATASET"
 run load
+# a container cannot see which image it is of, so it is told
+image_of() { docker image ls --quiet --no-trunc --filter "label=org.opencontainers.image.title=RecArena $1" | head -n 1; }
 for service in $(compose --profile pipelines config --services | grep '^pipeline_' | sort); do
-    run "$service"
+    run -e "RECARENA_IMAGE=$(image_of "$service")" "$service"
 done
 tool leaderboard --dataset "$DATASET"
 echo "MLflow UI: http://$(compose port mlflow-server "${MLFLOW_TRACKING_PORT:-5001}") (stop it with \`docker-compose down\`)"
