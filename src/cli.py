@@ -444,12 +444,12 @@ def report(
 
     Of the newest comparable runs, unless --like names others.
     """
-    from utils.report.make import STDOUT
-    from utils.report.make import make as make_report
+    from utils.leaderboard_query import in_experiment
+    from utils.report.make import STDOUT, make
 
-    settings = Settings.load(**({"experiment_name": experiment} if experiment else {}))
+    settings = in_experiment(Settings.load(), experiment)
     schema = find(dataset).schema if dataset else None
-    made = make_report(settings, target, schema=schema, like=like)
+    made = make(settings, target, schema=schema, like=like)
     said = Console(stderr=target == STDOUT, highlight=False, soft_wrap=True)
     said.print(harmless(str(made)), markup=False)
     said.print(f"in MLflow: {made.address}", markup=False)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from utils.report.data import LeftOut, Report, ReportRun
+from utils.report.groups import hit_shares
 
 PROTOCOL = {
     "dataset": "ml-latest-small",
@@ -57,6 +58,7 @@ def make_run(label: str, strength: float, *, users: int = 300, seed: int = 0) ->
         tags={"git_commit": "0123456789abcdef", "git_dirty": "false"},
         values=recall * 0.7,
         users={"recall_at_k": recall, "n_relevant": n_relevant, "n_train": n_train},
+        hits=hit_shares(recall, n_relevant),
         items={
             "n_train": item_train,
             "n_relevant": item_relevant,

@@ -23,9 +23,11 @@ from pipelines.SVD.model import SVDParams
 from pipelines.SVD.pipeline_svd import pipeline as svd
 from table_models import loader, synthetic
 from table_models.datasets import find
-from utils.leaderboard import entries
+from utils.leaderboard import board, entries
+from utils.leaderboard_query import Query
 from utils.ports import free_port
 from utils.report.collect import collect
+from utils.report.data import Report
 from utils.report.make import make
 from utils.report.publish import KIND
 from utils.tracking import prepare_client
@@ -73,13 +75,38 @@ def test_the_report_is_written_and_logged_and_no_run_of_the_leaderboard(
 
 def test_its_ranking_is_the_leaderboards(settings: Settings) -> None:
     report = collect(settings)
-    board = [one for one in entries(settings) if one.protocol["k"] == "10"]
-    assert [one.run.run_id for one in report.ranked] == [one.run_id for one in board]
-    for found, one in zip(report.ranked, board, strict=True):
-        assert found.standing.interval.mean == pytest.approx(one.metrics["ndcg_at_k"], abs=1e-12)
-        assert found.run.values.mean() == pytest.approx(one.metrics["ndcg_at_k"], abs=1e-12)
+    rows = board(settings, Query()).rows
+    assert [one.run.run_id for one in report.ranked] == [one.run.run_id for one in rows]
+    for found, row in zip(report.ranked, rows, strict=True):
+        placing, standing = row.placing, found.standing
+        assert placing
+        assert (standing.place, standing.interval.low) == (placing.place, placing.low)
+        assert standing.interval.mean == pytest.approx(row.metrics["ndcg_at_k"], abs=1e-12)
+        assert found.run.values.mean() == pytest.approx(row.metrics["ndcg_at_k"], abs=1e-12)
+        if standing.behind:
+            assert standing.behind.difference == placing.difference
+            assert standing.p_holm == placing.p
     assert {one.run.label for one in report.ranked} == {"SVD", "popularity", "random"}
-    assert [one.reason for one in report.left_out] == ["k 5 instead of 10"]
+    assert [one.reason for one in report.left_out] == ["k 5, not 10"]
+
+
+def test_the_same_ranking_without_the_leaderboards(settings: Settings) -> None:
+    """As when a run had to be left out."""
+    report = collect(settings)
+    again = Report.of(
+        [one.run for one in report.ranked],
+        dataset=report.dataset,
+        fingerprint=report.fingerprint,
+        protocol=report.protocol,
+        experiment=report.experiment,
+    )
+    for one, other in zip(report.ranked, again.ranked, strict=True):
+        assert one.run is other.run
+        assert one.standing.interval == other.standing.interval
+        assert (one.standing.place, one.standing.p_holm) == (
+            other.standing.place,
+            other.standing.p_holm,
+        )
 
 
 def test_users_items_and_surroundings_are_there(settings: Settings) -> None:
@@ -100,10 +127,29 @@ def test_like_names_the_runs_to_compare(settings: Settings) -> None:
     other = next(one for one in entries(settings) if one.protocol["k"] == "5")
     report = collect(settings, like=other.run_id[:10])
     assert [one.run.run_id for one in report.ranked] == [other.run_id]
-    assert len(report.left_out) == 3
+    assert [one.reason for one in report.left_out] == ["k 10, not 5"] * 3
     assert collect(settings, like="svd").protocol["k"] == "10"
-    with pytest.raises(RecArenaError, match="no finished run 'fffffffffff'"):
-        collect(settings, like="f" * 11)
+    for wrong in ("f" * 11, "no'body", ""):
+        with pytest.raises(RecArenaError, match=r"no finished run .*recarena leaderboard"):
+            collect(settings, like=wrong)
+
+
+def test_seeds_of_one_recommender_are_one_line(settings: Settings, client: Any) -> None:
+    alone = next(one.run for one in collect(settings).ranked if one.run.label == "random")
+    random.start(RandomParams(seed=5), settings)
+    newest = next(one for one in entries(settings) if one.params.get("seed") == "5")
+    try:
+        run = next(one.run for one in collect(settings).ranked if one.run.pipeline == "random")
+        assert (run.label, run.params["seed"]) == ("random (2 seeds)", "0, 5")
+        both = (alone.metrics["ndcg_at_k"] + newest.metrics["ndcg_at_k"]) / 2
+        assert run.values.mean() == pytest.approx(both, abs=1e-12)
+        assert run.hits.sum() == pytest.approx(1)
+        assert run.items is not None
+        assert alone.items is not None
+        assert run.items["n_relevant"].tolist() == (2 * alone.items["n_relevant"]).tolist()
+        assert run.items["n_train"].tolist() == alone.items["n_train"].tolist()
+    finally:
+        client.delete_run(newest.run_id)
 
 
 def log_older_run(settings: Settings, client: Any, columns: dict[str, Any], folder: Path) -> str:

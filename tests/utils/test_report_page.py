@@ -164,6 +164,23 @@ def test_the_numbers_are_those_of_the_runs(page: Page) -> None:
     assert "random" in page.text
     assert "3.2 % of the test ratings are of items without a train rating" in shown
     assert "k 5 instead of 10" in page.text
+    assert "the newest 5 ratings of each user are the test set" in shown
+    assert "divided by min(|R|, k), which matters where k < |R|" in page.text  # LensKit's recall
+
+
+def test_a_protocol_that_is_not_known_is_said_to_be() -> None:
+    said = Page(render(make_report(protocol=PROTOCOL | {"split": "by_mood"}))).text
+    assert any("a protocol that is not known here" in one for one in said)
+    assert "by_mood" in said
+
+
+def test_the_leakage_line_is_the_runs_own() -> None:
+    report = make_report()
+    ranked = [replace(one, run=replace(one.run, tags={"leakage": "It leaks."}))
+              for one in report.ranked]  # fmt: skip
+    page = Page(render(replace(report, ranked=ranked)))
+    assert "It leaks." in page.text
+    assert not any("are of items without a train rating" in one for one in page.text)
 
 
 def test_older_runs_lack_sections_and_it_says_which() -> None:

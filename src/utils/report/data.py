@@ -1,12 +1,14 @@
 """What a report is made of, apart from where it comes from and how it looks."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.statistics import Standing, standings
+from core.statistics import Comparison, Interval, Standing, standings
+from utils.run_statistics import Placing
 
 METRIC = "ndcg_at_k"
 """What runs are ranked by, as on the leaderboard."""
@@ -16,12 +18,13 @@ Curve = Sequence[tuple[int, float]]
 
 @dataclass(frozen=True, eq=False)
 class ReportRun:
-    """One finished run.
+    """One finished run, or several that differ by their seed only, of which the newest is named.
 
     `values` are the ranking metric of each judged user and `users` more columns of theirs
     (`recall_at_k`, `n_relevant`, and in newer runs `n_train`), the same users in the same order in
     every run; `items` are counts of every item of the catalogue (`n_train`, `n_relevant`,
-    `n_recommended`, `n_hits`), None in runs of before there were such. `curves` are points
+    `n_hits`), None in runs of before there were such. `hits` are the shares of users with 0, 1, ...
+    hits in their list (`groups.hit_shares`). `curves` are points
     (epoch, value) by name. `surroundings` say what it ran on, in words.
     """
 
@@ -35,6 +38,7 @@ class ReportRun:
     tags: Mapping[str, str]
     values: NDArray[np.float64]
     users: Mapping[str, NDArray[np.float64]]
+    hits: NDArray[np.float64]
     items: Mapping[str, NDArray[np.int64]] | None = None
     curves: Mapping[str, Curve] = field(default_factory=dict)
     surroundings: Mapping[str, str] = field(default_factory=dict)
@@ -72,6 +76,7 @@ class Report:
     experiment: str
     ranked: Sequence[Ranked]
     left_out: Sequence[LeftOut] = ()
+    notes: Sequence[str] = ()
 
     @classmethod
     def of(
@@ -83,13 +88,21 @@ class Report:
         protocol: Mapping[str, str],
         experiment: str,
         left_out: Sequence[LeftOut] = (),
+        notes: Sequence[str] = (),
+        placings: Sequence[Placing] | None = None,
     ) -> "Report":
-        """Rank the runs. Raises ValueError without one."""
+        """Rank the runs, or take the leaderboard's `placings` of them in this order.
+
+        Raises ValueError without a run.
+        """
         if not runs:
             raise ValueError("a report needs a run")
-        found = standings(np.column_stack([one.values for one in runs]))
-        ranked = [Ranked(runs[one.index], one) for one in found]
-        return cls(dataset, fingerprint, protocol, experiment, ranked, left_out)
+        if placings is None:
+            found = standings(np.column_stack([one.values for one in runs]))
+            ranked = [Ranked(runs[one.index], one) for one in found]
+        else:
+            ranked = [Ranked(run, _standing(one)) for run, one in zip(runs, placings, strict=True)]
+        return cls(dataset, fingerprint, protocol, experiment, ranked, left_out, notes)
 
     @property
     def k(self) -> str:
@@ -107,3 +120,21 @@ class Report:
         names = {"ndcg": "NDCG", "map": "MAP", "mrr": "MRR", "rmse": "RMSE"}
         name = names.get(stem, stem.replace("_", " ").capitalize())
         return f"{name}@{self.k}" if at else name
+
+
+def _standing(one: Placing) -> Standing:
+    """What the leaderboard says of a run, as the statistics say it; p is known corrected only."""
+    mean = Interval(one.mean, one.low, one.high)
+    if one.difference is None or one.difference_low is None or one.difference_high is None:
+        return Standing(one.index, one.place, mean, None, None)
+    effect = math.copysign(math.inf, one.difference) if one.effect is None else one.effect
+    behind = Comparison(
+        one.difference,
+        one.difference_low,
+        one.difference_high,
+        math.nan,
+        effect,
+        one.better or 0,
+        one.worse or 0,
+    )
+    return Standing(one.index, one.place, mean, behind, one.p)

@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from utils.metric_definitions import DEFINITIONS, LIBRARIES, PREAMBLE
+from core.protocol import PREFIX, EvaluationProtocol, describe
+from utils.metric_definitions import DEFINITIONS, LIBRARIES, PREAMBLE, Definition
 from utils.report.data import Report, ReportRun
 from utils.report.parts import NONE, Cell, Link, Section, Table, listing, percent
 
+ID = 12  # characters of a run's id, whose link has all of it
 COUNTS = {
     "n_users": "users",
     "n_items": "items in the catalogue",
@@ -42,20 +44,22 @@ def protocol(report: Report) -> Section:
 
 
 def _in_words(report: Report) -> list[str]:
-    """The protocol as the runs describe it."""
-    said = report.ranked[0].run.tags.get("mlflow.note.content")
-    return [said] if said else []
+    """The protocol in a sentence or two."""
+    params = {PREFIX + name: value for name, value in report.protocol.items()}
+    try:
+        return [describe(EvaluationProtocol.of_run(params))]
+    except ValueError:
+        return ["These runs have a protocol that is not known here; the table has its settings."]
 
 
 def leakage(report: Report) -> list[str]:
     """What the split lets recommenders know that they could not have known, in words."""
     first = report.ranked[0].run
+    if first.tags.get("leakage"):
+        return [first.tags["leakage"]]
     said = [f"{percent(first.metrics[name])} {text}" for name, text in LEAKS.items()
             if name in first.metrics]  # fmt: skip
     lines = [f"Leakage: {listing(said)}."] if said else []
-    warning = first.tags.get("leakage")
-    if warning:
-        lines.append(warning)
     if "share_train_after_median_test" not in first.metrics:
         lines.append("How much of train is later than the test ratings was not measured by these "
                      "runs, which are older than that measure.")  # fmt: skip
@@ -66,23 +70,31 @@ def definitions(report: Report) -> Section:
     """What each metric is, and what others compute under its name."""
     present = {name for one in report.ranked for name in one.run.metrics}
     shown = [one for name, one in DEFINITIONS.items() if name in present]
-    terms = [
-        (
-            report.named(one.name),
-            f"{one.formula}. "
-            + (f"Mean over {one.mean_over}. " if one.mean_over else "")
-            + f"Unit: {one.unit}. Source: {one.source}.",
-        )
-        for one in shown
-    ]
-    others = {key: library.name for key, library in LIBRARIES.items()}
     rows: list[list[Cell]] = [
-        [report.named(one.name), *(one.elsewhere.get(key, NONE) for key in others)] for one in shown
+        [report.named(one.name), LIBRARIES[key].name, said]
+        for one in shown
+        for key, said in one.differing().items()
     ]
-    columns = ["metric", *others.values()]
-    table = Table("table-elsewhere", "What other libraries compute under the same name", columns,
-                  rows, frozenset(columns))  # fmt: skip
+    columns = ["metric", "library", "what it computes instead"]
+    table = Table(
+        "table-elsewhere", "The same name in other libraries", columns, rows,
+        text=frozenset(columns), short=frozenset({"library"}),
+    )  # fmt: skip
+    terms = [(report.named(one.name), _meaning(one)) for one in shown]
     return Section("definitions", "Metric definitions", [PREAMBLE], tables=[table], terms=terms)
+
+
+def _meaning(one: Definition) -> str:
+    """A definition in sentences."""
+    alike = listing([LIBRARIES[key].name for key in one.agreeing()])
+    said = [
+        one.formula,
+        f"Mean over {one.mean_over}" if one.mean_over else "",
+        f"Unit: {one.unit}",
+        f"Source: {one.source}",
+        f"The same in {alike}" if alike else "",
+    ]
+    return " ".join(f"{sentence}." for sentence in said if sentence)
 
 
 def runs(report: Report) -> Section:
@@ -97,7 +109,7 @@ def runs(report: Report) -> Section:
     rows: list[list[Cell]] = [
         [
             one.label,
-            Link(one.run_id, one.link) if one.link else one.run_id,
+            Link(one.run_id[:ID], one.link) if one.link else one.run_id,
             f"{datetime.fromtimestamp(one.started / 1000, UTC):%Y-%m-%d %H:%M}",
             _commit(one),
             one.params.get("seed", NONE),
@@ -105,7 +117,8 @@ def runs(report: Report) -> Section:
         ]
         for one in ran
     ]
-    tables = [Table("table-runs", "The runs", columns, rows, frozenset(columns))]
+    short = frozenset(columns[1:-1])
+    tables = [Table("table-runs", "The runs", columns, rows, frozenset(columns), short)]
     tables += _surroundings(ran)
     return Section("runs", "What was run", text, tables=tables)
 

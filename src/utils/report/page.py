@@ -5,7 +5,7 @@ from importlib.resources import files
 from typing import Any
 
 from core.errors import RecArenaError
-from utils.answer_output import harmless
+from core.harmless import harmless
 from utils.report import by_group, facts, results
 from utils.report.data import Report
 from utils.report.parts import Link, Plot, Section

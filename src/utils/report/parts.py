@@ -30,13 +30,17 @@ Cell = str | Link
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of which the first cell is the head. Columns named in `text` are no numbers."""
+    """Rows of which the first cell is the head.
+
+    Columns named in `text` are no numbers, and those in `short` too small to be broken.
+    """
 
     key: str
     caption: str
     columns: Sequence[str]
     rows: Sequence[Sequence[Cell]]
     text: frozenset[str] = frozenset()
+    short: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, eq=False)

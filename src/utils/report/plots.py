@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.harmless import harmless
 from core.statistics import Interval
-from utils.answer_output import harmless
 from utils.report.labels import LETTER, place_labels, spread, text_width
 from utils.report.svg import COLOUR, FONT, WIDTH, new_figure
 
@@ -185,7 +185,7 @@ def curve(points: Sequence[tuple[int, float]], label: str) -> "Figure":
     axes.plot(x, y, color=COLOUR["s1"], marker="o" if len(points) < 30 else "", markersize=4)
     axes.set_xlabel("epoch")
     axes.set_ylabel(short(label, 20))
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8, steps=[1, 2, 5, 10]))
     axes.locator_params(axis="y", nbins=5)
     return figure
 

@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from core.statistics import Interval
 from utils.report import groups, plots
 from utils.report.data import METRIC, Ranked, Report, ReportRun
@@ -65,7 +63,13 @@ def ranking(report: Report) -> Section:
     ]
     rows = [_ranking_row(one) for one in report.ranked]
     table = Table("table-ranking", f"Ranking by {name}, best first", columns, rows)
-    return Section("ranking", "Ranking", text + _unplotted(report), [plot], [table, _all(report)])
+    return Section(
+        "ranking",
+        "Ranking",
+        [*text, *report.notes, *_unplotted(report)],
+        [plot],
+        [table, _all(report)],
+    )
 
 
 def _ranking_row(one: Ranked) -> list[Cell]:
@@ -165,10 +169,7 @@ def _scatter(
 def distribution(report: Report) -> Section:
     """How the hits are spread over users."""
     runs = [one.run for one in report.ranked]
-    shares = [
-        groups.hit_shares(one.users["recall_at_k"], one.users["n_relevant"].astype(np.int64))
-        for one in runs
-    ]
+    shares = [one.hits for one in runs]
     labels = ["1 hit", *(f"{n} hits" for n in range(2, groups.MOST_HITS))]
     labels.append(f"{groups.MOST_HITS} or more")
     names = [one.label for one in runs]
