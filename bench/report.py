@@ -70,8 +70,8 @@ def per_item(users: int, strength: float, rng: np.random.Generator) -> Columns:
     }
 
 
-def log_runs(settings: Settings, n_runs: int, users: int) -> list[str]:
-    """Finished runs in the settings' experiment; their ids."""
+def log_runs(settings: Settings, n_runs: int, users: int) -> None:
+    """Log finished runs to the settings' experiment."""
     prepare_client(settings)
     from mlflow import MlflowClient  # noqa: PLC0415 - prepare_client has to come first
     from mlflow.entities import Metric, Param, RunTag  # noqa: PLC0415
@@ -83,7 +83,6 @@ def log_runs(settings: Settings, n_runs: int, users: int) -> list[str]:
         "dataset": "synthetic", "n_test": 5, "n_held_back": 0, "k": 10,
         "relevance_threshold": 4.0, "user_num": 0, "user_seed": 0, "split": "last_n",
     }  # fmt: skip
-    ids = []
     for place in range(n_runs):
         rng, strength = np.random.default_rng(10 + place), 0.2 / (1 + place / 4)
         columns = per_user(users, strength, rng)
@@ -111,14 +110,11 @@ def log_runs(settings: Settings, n_runs: int, users: int) -> list[str]:
                 parquet.write_table(pa.table(table), path, compression="zstd")
             client.log_artifacts(run_id, folder, "evaluation")
         client.set_terminated(run_id)
-        ids.append(run_id)
-    return ids
 
 
-def make(settings: Settings, ids: list[str], folder: Path) -> dict[str, float]:
-    """Make the report once; what that took."""
-    for run_id in ids:
-        shutil.rmtree(ROOT / ".recarena/cache/runs" / run_id, ignore_errors=True)
+def make(settings: Settings, folder: Path) -> dict[str, float]:
+    """Make the report once, with no file and no statistics kept from before; what that took."""
+    shutil.rmtree(ROOT / ".recarena/cache", ignore_errors=True)
     out = folder / "report.html"
     command = [sys.executable, "-m", "cli", "report", "--out", str(out)]
     told = environment(settings) | {"EXPERIMENT_NAME": settings.experiment_name}
@@ -153,7 +149,8 @@ def table(found: dict[str, Any]) -> str:
         "## Report",
         "",
         f"{found['runs']} runs of {found['users']:,} judged users and {N_ITEMS:,} items; medians "
-        f"of {found['repeats']}, with {os.cpu_count()} cores.",
+        f"of {found['repeats']}, with {os.cpu_count()} cores, load average before "
+        f"{found['load']:.1f}.",
         "",
         "| what | measured | goal: under | |",
         "|---|---|---|---|",
@@ -176,14 +173,15 @@ def main() -> None:
     given = parser.parse_args()
     if min(given.runs, given.users, given.repeats) < 1:
         parser.error("--runs, --users and --repeats take 1 or more")
+    load = os.getloadavg()[0]
     with services() as settings, tempfile.TemporaryDirectory() as folder:
         own = settings.model_copy(update={"experiment_name": f"report-{time.time_ns()}"})
-        ids = log_runs(own, given.runs, given.users)
-        times = [make(own, ids, Path(folder)) for _ in range(given.repeats)]
+        log_runs(own, given.runs, given.users)
+        times = [make(own, Path(folder)) for _ in range(given.repeats)]
     found: dict[str, Any] = {
         name: statistics.median(one[name] for one in times) for name in times[0]
     }
-    found |= {"runs": given.runs, "users": given.users, "repeats": given.repeats}
+    found |= {"runs": given.runs, "users": given.users, "repeats": given.repeats, "load": load}
     found["markdown"] = table(found)
     target = ROOT / "bench/.work/results/html-report.json"
     target.parent.mkdir(parents=True, exist_ok=True)

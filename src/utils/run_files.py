@@ -99,13 +99,22 @@ def download(settings: Settings, run_id: str, path: str) -> Path:
     return file
 
 
+_finished: set[tuple[str, str]] = set()
+
+
 def check_finished(settings: Settings, run_id: str) -> None:
-    """Raise RecArenaError if there is no such run, or its files may still change."""
+    """Raise RecArenaError if there is no such run, or its files may still change.
+
+    A run that has finished stays so: the tracker is asked once, however many files are wanted.
+    """
+    if (settings.tracking_uri, run_id) in _finished:
+        return
     info = mlflow_rest.ask(settings, "runs/get", {"run_id": run_id})["run"]["info"]
     if info["status"] != "FINISHED":
         raise RecArenaError(
             f"run {run_id[:SHOWN]} is {info['status']}: only a FINISHED run has all its files"
         )
+    _finished.add((settings.tracking_uri, run_id))
 
 
 def _fetch(settings: Settings, run_id: str, path: str, target: Path) -> None:
