@@ -19,6 +19,7 @@ class FakeRun:
     params: dict[str, object] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
     curves: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
+    models: dict[str, dict[str, str]] = field(default_factory=dict)
     dataset: str | None = None
     status: str = "RUNNING"
     order: list[str] = field(default_factory=list)
@@ -50,6 +51,10 @@ class FakeRun:
     def log_folder(self, folder: Path) -> None:
         self.order.append("artifacts")
         shutil.copytree(folder, self.folder, dirs_exist_ok=True)
+
+    def log_package(self, package: Path, name: str, tags: Mapping[str, str]) -> None:
+        assert (package / "requirements.txt").exists()
+        self.models[name] = dict(tags)
 
 
 @dataclass

@@ -1,8 +1,5 @@
 """The files that a run leaves, so that anyone can recompute its numbers."""
 
-import hashlib
-import pickle
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,46 +7,10 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import csv, parquet
 
-from core.dataset import Dataset, IdMap
-from core.errors import RecArenaError, first_line
-from core.recommender import Recommender
+from core.dataset import Dataset
 from utils.evaluation import Evaluation
 
 ROWS_SHOWN = 1000  # of a table, in MLflow's UI
-IDS_FILE = "models/ids.npz"
-
-
-def write_model(folder: Path, name: str, model: Recommender) -> str:
-    """Pickle the fitted model to `models/<name>.pkl` and return the file's sha256."""
-    file = folder / "models" / f"{name}.pkl"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("wb") as out:
-        pickle.dump(model, out, protocol=5)
-    with file.open("rb") as written:
-        return hashlib.file_digest(written, "sha256").hexdigest()
-
-
-def write_ids(folder: Path, dataset: Dataset) -> None:
-    """Write the database ids of the model's users and items, in the order of its indices.
-
-    So a model can be asked without the data set that it learned from, whose ids and split may be
-    others by then.
-    """
-    file = folder / IDS_FILE
-    file.parent.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(file, users=dataset.user_ids.ids, items=dataset.item_ids.ids)
-
-
-def read_ids(file: Path) -> tuple[IdMap, IdMap]:
-    """The id maps of users and of items that `write_ids` wrote.
-
-    Raises RecArenaError if the file is none of these.
-    """
-    try:
-        with np.load(file, allow_pickle=False) as arrays:
-            return IdMap(arrays["users"]), IdMap(arrays["items"])
-    except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise RecArenaError(f"{file.name} cannot be read: {first_line(error)}") from None
 
 
 def write_evaluation(folder: Path, dataset: Dataset, evaluation: Evaluation) -> None:

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 KIND = "model"
 TAGS = ("model_file", "model_sha256", "fingerprint", "comparable")  # of the run, of its model too
-EXTERNAL = {"mlflow.model.isExternal": "true"}  # MLflow has no files of it
 
 
 def content_of(name: str, entries: Iterable[Entry]) -> Content:
@@ -50,7 +49,7 @@ def _model(client: "MlflowClient", run_id: str, content: Content, _files: Path) 
             experiment,
             content["name"],
             source_run_id=run_id,
-            tags=EXTERNAL | content["tags"],
+            tags=content["tags"],
             params=content["params"],
             model_type="recommender",
         )
@@ -62,7 +61,7 @@ def _model(client: "MlflowClient", run_id: str, content: Content, _files: Path) 
     ]
     client.log_batch(run_id, metrics=points)
     client.finalize_logged_model(model_id, LoggedModelStatus.READY)
-    if model_id not in _outputs(client, run_id):
+    if model_id not in outputs(client, run_id):
         client.log_outputs(run_id, [LoggedModelOutput(model_id, step=0)])
 
 
@@ -70,10 +69,10 @@ def _model(client: "MlflowClient", run_id: str, content: Content, _files: Path) 
 def _missing_model(
     client: "MlflowClient", run_id: str, content: Content, _files: Path
 ) -> list[str]:
-    return [] if _outputs(client, run_id) else [f"model {content['name']}"]
+    return [] if outputs(client, run_id) else [f"model {content['name']}"]
 
 
-def _outputs(client: "MlflowClient", run_id: str) -> list[str]:
+def outputs(client: "MlflowClient", run_id: str) -> list[str]:
     """The ids of the models that a run shows as its own."""
     outputs = client.get_run(run_id).outputs
     return [one.model_id for one in outputs.model_outputs] if outputs else []

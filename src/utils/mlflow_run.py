@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from core.dataset import Dataset
 from core.errors import RecArenaError, UndeliveredError
 from core.settings import Settings
-from utils import logged_model, outbox
+from utils import logged_model, model_registry, outbox
 from utils.delivery import Content, Entry, Point, apply, folder_content
 from utils.hard_links import link_or_copy
 from utils.outbox import Record
@@ -101,10 +101,19 @@ class MlflowRun:
 
     def log_folder(self, folder: Path) -> None:
         """Upload every file below a folder, under its path in it."""
+        self.log("files", folder_content(self._copy(folder)))
+
+    def log_package(self, package: Path, name: str, tags: Mapping[str, str]) -> None:
+        """Make the logged model one that MLflow can serve, and register it."""
+        kept = self._copy(package)
+        self.log(model_registry.KIND, {"folder": kept.name, "name": name, "tags": dict(tags)})
+
+    def _copy(self, folder: Path) -> Path:
+        """A copy of a folder that is there until the run has ended."""
         self._folders += 1
         kept = self._files / str(self._folders)
         shutil.copytree(folder, kept, copy_function=link_or_copy)
-        self.log("files", folder_content(kept))
+        return kept
 
     def finish(self) -> None:
         """End the run FINISHED, when all of it is delivered.

@@ -21,13 +21,11 @@ from core.recommender import Recommender
 from core.settings import Settings
 from datareader.reader import choose_dataset, read_dataset
 from utils import before_training, leakage, run_words, surroundings
-from utils.artifacts import (
-    write_evaluation,
-    write_ids,
-    write_model,
-    write_tables,
-)
+from utils.artifacts import write_evaluation, write_tables
 from utils.evaluation import Evaluation, evaluate
+from utils.model_files import model_file, write_ids, write_model, write_seen
+from utils.model_package import write_package
+from utils.model_registry import version_tags
 from utils.termination import termination
 from utils.tracking import MlflowTracker, Run, Tracker
 
@@ -106,6 +104,7 @@ class Pipeline(Generic[P]):
             metrics["peak_memory_mib"] = peak_memory_mib()
             run.log_metrics(metrics)
             run.log_model(self.name)
+            offer(run, self.name, dataset, version_tags(dataset.name, sign, metrics))
             judged = f"{describe(protocol)} {leaked}"
             run.describe(self._words(params, protocol, judged, metrics))
             print(f"{self.name}: run {run.id} on {dataset.name}, {_summary(metrics)}", flush=True)
@@ -179,9 +178,18 @@ def deliver(
         write_tables(folder, model.tables(dataset))
         surroundings.write_surroundings(folder, name, known)
         write_ids(folder, dataset)
+        write_seen(folder, dataset)
         sha256 = write_model(folder, name, model)
         run.log_folder(folder)
-        run.set_tags({"model_file": f"models/{name}.pkl", "model_sha256": sha256})
+        run.set_tags({"model_file": model_file(name), "model_sha256": sha256})
+
+
+def offer(run: Run, name: str, dataset: Dataset, tags: Mapping[str, str]) -> None:
+    """Log the model that MLflow can serve, which stands for the files that were delivered."""
+    with tempfile.TemporaryDirectory(prefix="recarena-") as temporary:
+        package = Path(temporary)
+        write_package(package, name, dataset.user_ids.ids[:3].tolist())
+        run.log_package(package, name, tags)
 
 
 def identity(

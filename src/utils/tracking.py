@@ -89,6 +89,9 @@ class Run(Protocol):
     def log_folder(self, folder: Path) -> None:
         """Upload every file below a folder, under its path in it."""
 
+    def log_package(self, package: Path, name: str, tags: Mapping[str, str]) -> None:
+        """Make the logged model one that MLflow can serve, and register it."""
+
 
 class Tracker(Protocol):
     """Keeps runs."""

@@ -10,8 +10,9 @@ from core.errors import RecArenaError
 from core.protocol import EvaluationProtocol
 from pipelines.random.model import Random, RandomParams
 from tiny_datasets import cold, noisy
-from utils.artifacts import IDS_FILE, read_ids, write_evaluation, write_ids
+from utils.artifacts import write_evaluation
 from utils.evaluation import evaluate
+from utils.model_files import IDS_FILE, read_ids, write_ids
 
 
 def test_users_and_items_are_named_by_their_database_ids(tmp_path: Path) -> None:

@@ -48,6 +48,7 @@ def test_a_run_leaves_everything(tmp_path: Path) -> None:
         "surroundings.json",
         "models/SVD.pkl",
         "models/ids.npz",
+        "models/seen.parquet",
         "evaluation/recommendations.parquet",
         "evaluation/per_user.parquet",
         "evaluation/items.parquet",
@@ -64,6 +65,13 @@ def test_a_run_says_what_its_split_gives_away(tmp_path: Path) -> None:
     assert "**Judged**: tiny, all users: the newest 5 ratings of each user are" in run.description
     assert f" {run.tags['leakage']}\n" in run.description
     assert f"{run.metrics['ndcg_at_k']:.4f}" in run.description
+
+
+def test_a_model_to_be_served_is_logged_with_what_it_can_be_compared_by(tmp_path: Path) -> None:
+    (run,) = run_svd(tmp_path).runs
+    tags = run.models["SVD"]
+    assert tags.keys() == {"dataset", "comparable", "ndcg_at_k"}
+    assert float(tags["ndcg_at_k"]) == run.metrics["ndcg_at_k"]
 
 
 def test_the_pickle_is_the_one_that_the_tag_names(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from core.errors import RecArenaError
 from pipelines.random.model import Random, RandomParams
-from utils.stored_model import unpickle
+from utils.model_files import unpickle
 
 
 class Harm:
