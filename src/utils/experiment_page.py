@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 KIND = {"mlflow.experimentKind": "custom_model_development"}  # not "GenAI"
 VIEW = "mlflow.sharedViewState."
+COMPARABLE = "tags.`comparable`"  # runs may be compared if it is the same
 DATASET = "attributes.`Dataset`"  # columns, as the table of runs calls them
 RUN_NAME = "attributes.`Run Name`"
 STARTED = "attributes.start_time"
@@ -27,7 +28,8 @@ learned from the train side of a split and is judged by its test side, by the sa
 
 - *Views* (above the runs): **Ranking** sorts by NDCG, **Rating prediction** by RMSE; the second
   symbol left of the search field draws their charts.
-- Compare runs of one `tags.comparable` only: it stands for data set, split and protocol.
+- Compare runs with the same `comparable` only: it stands for data set, split and protocol; search
+  for `tags.comparable = "..."` to see no others.
 - Search for `tags.pipeline = "SVD"`, `tags.dataset = "ml-10m"`, `params.factors = "50"` or
   `metrics.recall_at_k > 0.1`.
 - `recarena leaderboard` ranks the runs, `recarena rerun RUN` makes one again.
@@ -109,9 +111,9 @@ def saved(view: View, now: int) -> str:
         "searchFilter": ONE_RECOMMENDER,
         "orderByKey": f"metrics.`{view.order_by}`",
         "orderByAsc": view.ascending,
-        "selectedColumns": [DATASET, *columns],
-        "columnOrder": [RUN_NAME, STARTED, *columns, DATASET],
-        "columnWidths": {RUN_NAME: 300, STARTED: 130},  # pixels
+        "selectedColumns": [COMPARABLE, DATASET, *columns],
+        "columnOrder": [RUN_NAME, STARTED, COMPARABLE, *columns, DATASET],
+        "columnWidths": {RUN_NAME: 300, COMPARABLE: 100, STARTED: 130},  # pixels
         "runsHiddenMode": "FIRST_20_RUNS",  # are in the charts
         "compareRunCharts": [*_bars(view), *_scatters(view)],
         "compareRunSections": [_section(name) for name in sections],

@@ -4,6 +4,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, asdict, fields
 from typing import Any
 
 from core.dataset import Dataset
@@ -11,7 +12,7 @@ from core.params import PipelineParams
 from core.protocol import EvaluationProtocol
 
 NOTE = "mlflow.note.content"  # the tag that MLflow shows as a description
-PARAMS_LENGTH = 80  # characters of the parameters in a name
+PART_LENGTH = 80  # characters of the parameters, or of the protocol, in a name
 COLOR = "mlflow.runColor"  # the tag that MLflow draws a run by
 COLORS = (  # most people tell them apart: Tol, Colour schemes (2021), bright, vibrant and muted
     "#4477AA",
@@ -37,18 +38,29 @@ SHOWN = {
 }
 
 
-def run_name(pipeline: str, params: PipelineParams, dataset: str) -> str:
-    """E.g. `SVD · factors=100 · ml-latest-small`: with the parameters that are not the default.
+def run_name(pipeline: str, params: PipelineParams, protocol: EvaluationProtocol) -> str:
+    """E.g. `SVD · factors=100 · ml-latest-small`: with whatever is not the default.
 
-    They come first, because tables and legends show the beginning of a name.
+    Parameters come before the data set and its protocol, because tables and legends show the
+    beginning of a name.
     """
-    fields = type(params).model_fields.items()
-    values = params.model_dump()
-    other = [f"{name}={values[name]}" for name, one in fields if values[name] != one.default]
-    words = ", ".join(other)
-    if len(words) > PARAMS_LENGTH:
-        words = f"{words[: PARAMS_LENGTH - 1]}…"
-    return " · ".join(filter(None, [pipeline, words, dataset]))
+    learned = _others(params.model_dump(), type(params).model_fields)
+    judged = _others(asdict(protocol), {one.name: one for one in fields(protocol)})
+    place = ", ".join([protocol.dataset, *judged])
+    return " · ".join(filter(None, [pipeline, _short(", ".join(learned)), _short(place)]))
+
+
+def _others(values: Mapping[str, Any], declared: Mapping[str, Any]) -> list[str]:
+    """What has another value than its default; what has no default is left out."""
+    return [
+        f"{name}={values[name]}"
+        for name, one in declared.items()
+        if one.default is not MISSING and values[name] != one.default
+    ]
+
+
+def _short(words: str) -> str:
+    return words if len(words) <= PART_LENGTH else f"{words[: PART_LENGTH - 1]}…"
 
 
 def color(pipeline: str, known: Sequence[str]) -> str:

@@ -82,7 +82,7 @@ class Pipeline(Generic[P]):
             run_words.COLOR: run_words.color(self.name, list(pipeline_files())),
         }
         tags |= surroundings.tags(self.name) | surroundings.lineage()
-        name = run_words.run_name(self.name, params, protocol.dataset)
+        name = run_words.run_name(self.name, params, protocol)
         with tracker.run(name, tags, self._words(params, protocol, describe(protocol))) as run:
             run.log_params(params.model_dump() | protocol.params())
             start = time.perf_counter()

@@ -5,24 +5,32 @@ import pytest
 import tiny_datasets
 from core.protocol import EvaluationProtocol
 from pipelines.SVD.model import SVDParams, svd
-from utils.run_words import COLORS, PARAMS_LENGTH, color, comparable, describe_run, run_name
+from utils.run_words import COLORS, PART_LENGTH, color, comparable, describe_run, run_name
 from utils.runner import pipeline_files
+
+ML_1M = EvaluationProtocol("ml-1m")
 
 
 def test_a_name_has_what_is_not_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert run_name("SVD", SVDParams(), "ml-1m") == "SVD · ml-1m"
+    assert run_name("SVD", SVDParams(), ML_1M) == "SVD · ml-1m"
     other = SVDParams(factors=7, fill_with_zero=False)
-    assert run_name("SVD", other, "ml-1m") == "SVD · factors=7, fill_with_zero=False · ml-1m"
+    assert run_name("SVD", other, ML_1M) == "SVD · factors=7, fill_with_zero=False · ml-1m"
     monkeypatch.setenv("FACTORS", "8")  # it decides what is run, not what the default is
-    assert run_name("SVD", SVDParams(), "ml-1m") == "SVD · factors=8 · ml-1m"
+    assert run_name("SVD", SVDParams(), ML_1M) == "SVD · factors=8 · ml-1m"
+
+
+def test_a_name_says_how_it_was_judged_if_not_as_always() -> None:
+    protocol = EvaluationProtocol("ml-1m", k=5, split="random", fold=2)
+    name = run_name("SVD", SVDParams(), protocol)
+    assert name == "SVD · ml-1m, k=5, split=random, fold=2"
 
 
 def test_a_name_stays_short() -> None:
     given = {"fill_with_zero": False, "use_bias": True, "reg_user": 1.23456, "reg_item": 6.54321}
     params = SVDParams(factors=123456789, seed=10**18, **given)
-    name = run_name("SVD", params, "ml-latest-small")
+    name = run_name("SVD", params, EvaluationProtocol("ml-latest-small"))
     assert name.endswith("… · ml-latest-small")
-    assert len(name) == len("SVD ·  · ml-latest-small") + PARAMS_LENGTH
+    assert len(name) == len("SVD ·  · ml-latest-small") + PART_LENGTH
 
 
 def test_a_description_says_what_was_judged_and_what_came_out() -> None:
