@@ -10,13 +10,14 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from core.protocol import describe
 from utils.answer_output import NOT_LOADED, harmless
 from utils.comparison import Compared, Listed, MetricPair, Pair, UserPair
 from utils.kept_runs import KeptRun
 
 HIT = "*"
 NARROW = 70  # columns, below which two lists do not fit beside each other
-MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|~<>&-])")
+MARKDOWN = re.compile(r"([\\`*_\[\]#!|~<>&])")
 TEST = (
     "Differences are B minus A, with a 95 % bootstrap interval; p is of Fisher's randomisation "
     "test over users, after Holm's correction."
@@ -82,7 +83,8 @@ def heads(found: Compared) -> list[str]:
     runs = (("A", found.a.run), ("B", found.b.run))
     return [
         *(f"{name}: {run}, begun {run.started:%Y-%m-%d %H:%M} UTC" for name, run in runs),
-        f"on {found.a.run.dataset}, split {found.a.fingerprint}, lists of {found.k}",
+        f"both on {describe(found.a.evaluation_protocol())}",
+        f"split {found.a.fingerprint}",
         *found.notes,
     ]
 
