@@ -23,7 +23,7 @@ RENAME = sql.SQL("alter database {} rename to {}")
 Dsn = dict[str, Any]  # what psycopg2.connect takes
 
 ROWS = """
-select format('%I.%I', schemaname, tablename) from pg_tables
+select format('%I.%I', schemaname, tablename), schemaname, tablename from pg_tables
 where schemaname not in ('pg_catalog', 'information_schema') and tablename not like 'alembic%'
 order by 1
 """
@@ -115,10 +115,11 @@ def filled_tables(dsn: Dsn) -> list[str]:
     with connected(dsn) as database:
         database.execute(ROWS)
         found = []
-        for (table,) in database.fetchall():
-            database.execute(f"select exists(select from {table})")  # noqa: S608 - quoted by format
+        any_row = sql.SQL("select exists(select from {})")
+        for shown_name, schema, table in database.fetchall():
+            database.execute(any_row.format(sql.Identifier(schema, table)))
             if database.fetchall()[0][0]:
-                found.append(table)
+                found.append(shown_name)
         return found
 
 

@@ -14,7 +14,7 @@ HOSTILE = (
     "[bold red]x[/] \x1b[31m\x1b]0;owned\x07\x9b2J\r\u202e <script>alert(1)</script> "
     "'; drop table users; -- $(touch /tmp/owned) `id` | \x08"
 )
-OBEYED = set("\x1b\x07\x9b\r\x08\u202e\u2066\x7f")
+OBEYED = set("\x1b\x07\x9b\r\x08\u202e\u2066\ufeff\x7f\u061c")
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +64,13 @@ def command(
 @pytest.mark.parametrize(
     "args",
     [
+        ["leaderboard"],
+        ["leaderboard", "--format", "json"],
+        ["leaderboard", "--format", "md"],
+        ["leaderboard", "--format", "html"],
+        ["leaderboard", "--filter", HOSTILE],
+        ["leaderboard", "--sort", HOSTILE],
+        ["leaderboard", "--experiment", HOSTILE],
         ["metrics", "--run", HOSTILE],
         ["metrics", "--run", "SVD", "--convention", HOSTILE],
         ["compare", HOSTILE, "SVD"],
@@ -81,6 +88,12 @@ def test_hostile_text_is_shown_harmlessly(command: Callable[..., str], args: lis
     said = command(*args)
     assert said.strip()
     assert not set(said) & OBEYED
+    if args[-1] == "html":
+        assert "<script>alert" not in said
+
+
+def test_the_leaderboard_shows_markup_as_text(command: Callable[..., str]) -> None:
+    assert "[bold red]x[/]" in command("leaderboard")
 
 
 def test_harmless_keeps_what_a_terminal_only_shows() -> None:
