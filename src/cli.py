@@ -301,7 +301,7 @@ def leaderboard(
     sort: Annotated[
         str, typer.Option("--sort", help="Metric to rank by, e.g. recall, rmse, coverage or fit.")
     ] = "ndcg",
-    top: Annotated[int, typer.Option("--top", help="Rows to show; 0 for all.")] = 50,
+    top: Annotated[int, typer.Option("--top", help="Rows to show; 0 for all.")] = 25,
     metrics: Annotated[
         list[str] | None, typer.Option("--metric", help="A further metric to show; repeatable.")
     ] = None,

@@ -33,10 +33,18 @@ MINUTE = 60_000  # ms
 BEGIN = 1_760_000_000_000
 
 
+def ndcg(rng: np.random.Generator, hits: np.ndarray, relevant: np.ndarray) -> np.ndarray:
+    """NDCG at 10 of users with so many hits at random places; it has very many values."""
+    discounts = 1 / np.log2(np.arange(2, 12))
+    places = rng.random((len(hits), 10)).argsort(axis=1) < hits[:, None]
+    return (places @ discounts) / np.cumsum(discounts)[relevant - 1]
+
+
 class Maker:
     """Makes runs of made-up results in an experiment of its own."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, users: int = USERS) -> None:
+        self._users = users
         proxies = urllib.request.ProxyHandler({})
         self._opener = urllib.request.build_opener(proxies)
         self._uri = settings.tracking_uri
@@ -54,12 +62,14 @@ class Maker:
         with self._opener.open(request, timeout=120) as answer:
             return dict(json.loads(answer.read() or b"{}"))
 
-    def make_all(self, n: int) -> None:
-        """`n` runs, a minute apart: most comparable, others on other data or at another k."""
+    def make_all(self, n: int) -> list[str]:
+        """The ids of `n` runs, a minute apart: most comparable, others on other data or with
+        another k; some failed, some hold others together.
+        """
         with ThreadPoolExecutor(4) as pool:
-            list(pool.map(self.make, range(n)))
+            return list(pool.map(self.make, range(n)))
 
-    def make(self, number: int) -> None:
+    def make(self, number: int) -> str:
         """The run of a number: recommender, parameters, quality and protocol all follow from it."""
         names = list(pipeline_files())
         pipeline = names[number % len(names)]
@@ -95,14 +105,16 @@ class Maker:
                 "end_time": BEGIN + number * MINUTE + 30_000,
             },
         )
+        return str(run["run_id"])
 
     def _log(self, run_id: str, number: int, quality: int, protocol: EvaluationProtocol) -> None:
         rng = np.random.default_rng(number)
         variant, seed = number // 110 % 3, number // 330
-        relevant = rng.integers(1, 6, USERS)
+        relevant = rng.integers(1, 6, self._users)
         hits = rng.binomial(relevant, 0.05 + 0.01 * quality + 0.002 * variant)
-        columns: dict[str, np.ndarray] = {"user_id": np.arange(USERS), "n_relevant": relevant}
+        columns: dict[str, np.ndarray] = {"user_id": np.arange(self._users), "n_relevant": relevant}
         columns |= {f"{name}_at_k": hits / relevant for name in METRICS}
+        columns["ndcg_at_k"] = ndcg(rng, hits, relevant)
         metrics = {name: float(values.mean()) for name, values in columns.items() if "_at_" in name}
         metrics |= COUNTS | {"coverage_at_k": 0.3, "novelty_at_k": 4.5, "peak_memory_mib": 512.0}
         metrics |= {f"{stage}_seconds": 1.5 for stage in ("read", "fit", "recommend", "evaluate")}

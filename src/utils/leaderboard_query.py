@@ -31,7 +31,7 @@ class Query:
     """Which runs, in the order of which metric, and how many rows; 0 means all."""
 
     metric: str = "ndcg_at_k"
-    top: int = 50
+    top: int = 25
     conditions: tuple[str, ...] = ()
 
 
