@@ -33,6 +33,7 @@ from utils import ftp_limits
 from utils.ftp_address import Address, inside
 from utils.ftp_artifacts import FtpArtifactRepository
 from utils.ftp_limits import Limits
+from utils.ftp_link import Link
 
 NAMES = [
     "plain.bin",
@@ -491,6 +492,26 @@ def test_a_download_that_is_cut_off_comes_whole(other: OtherServer, tmp_path: Pa
     assert came.read_bytes() == (other.root / "f").read_bytes()
     assert asked.count("RETR") == 3
     assert [path for path in tmp_path.iterdir() if path.suffix == ".part"] == []
+
+
+def test_a_download_goes_on_where_it_was_if_it_is_the_same_file(
+    server: Server, tmp_path: Path
+) -> None:
+    content = os.urandom(4_000_000)
+    (server.root / "resumed").write_bytes(content)
+    with (tmp_path / "came").open("w+b") as came:
+        came.write(content[:3_000_000])
+        with Link(Address.parse(server.uri), Limits.load()) as link:
+            link.do(lambda session: session.get("/resumed", came))
+            came.seek(0)
+            assert came.read() == content
+            assert "bytes=1000000 " in (server.folder / "log").read_text()  # only the rest came
+            came.truncate(0)
+            came.seek(0)
+            came.write(b"of another file" * 1000)
+            link.do(lambda session: session.get("/resumed", came))  # noticed, and begun again
+            came.seek(0)
+            assert came.read() == content
 
 
 class Old(Counting):
