@@ -20,6 +20,8 @@ from core.settings import Settings
 from data_set_files import write
 from database_queries import execute, rows
 from datareader.reader import choose_dataset, read_dataset
+from pipelines.popularity.model import PopularityParams
+from pipelines.popularity.pipeline_popularity import pipeline as popularity_pipeline
 from pipelines.random.model import Random, RandomParams
 from pipelines.random.pipeline_random import pipeline as random_pipeline
 from pipelines.SVD.model import SVDParams, svd
@@ -89,6 +91,17 @@ def test_a_short_list_is_said(settings: Settings) -> None:
     assert answer.notes == [
         "there are only 2 movies that user 900 has not rated and that SVD has a score for"
     ]
+
+
+def test_a_run_on_another_split_answers_users_of_its_test_set_too(settings: Settings) -> None:
+    later = settings.model_copy(update={"split": "global_time", "split_quantile": 0.3})
+    popularity_pipeline.start(PopularityParams(), later)
+    source = choose_dataset(later)
+    data = read_dataset(later, source, EvaluationProtocol.of(later, source.name))
+    (user, *_) = np.setdiff1d(data.test.users, data.train.users)
+    answer = ask(settings, "popularity", int(data.user_ids.ids[user]), 5)
+    assert len(answer.movies) == 5
+    assert not {movie.movie_id for movie, _ in answer.movies} & rated(settings, answer.user)
 
 
 @pytest.mark.parametrize(

@@ -121,5 +121,8 @@ def test_parameters_and_protocol_are_all_given(own_services: Settings, svd: str)
     wanted = {"--factors=7", "--use-bias=False", "--n-test=3", "--top-k=7", "--dataset=synthetic"}
     assert wanted | {"--relevance-threshold=3.5", "--user-seed=0"} <= set(args)
     assert f"--experiment-name={own_services.experiment_name}" in args
+    folds = EvaluationProtocol("synthetic", split="random", fold=2, split_part="validation")
+    args = command_line(run, {}, folds, own_services, SOURCE)
+    assert {"--split=random", "--fold=2", "--split-part=validation"} <= set(args)
     with pytest.raises(RecArenaError, match=r"FACTOR=7, a parameter that SVD does not have"):
         command_line(run, {"factor": "7"}, protocol, own_services, SOURCE)
