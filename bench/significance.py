@@ -43,32 +43,34 @@ Written by `python bench/significance.py`; [docs/statistics.md](../docs/statisti
 computed.
 """
 JUDGED_BY = ("recall_at_k", "ndcg_at_k")
-SIZE = {"users": 500, "movies": 300, "ratings": 20_000}  # as in the README
+MOVIES, OF_EACH = 300, 40  # movies, and ratings of each user, as in the README
 EVERYBODY = 1_000_000  # users whose mean is the true one
 RESAMPLES = 2000  # in the simulations of coverage, for time
 
 
-def small(seed: int) -> Dataset:
+def small(seed: int, users: int) -> Dataset:
     """A small synthetic data set, as `recarena synth` writes it, with each user's newest ratings
     as its test set.
     """
     protocol = EvaluationProtocol("synthetic")
     with TemporaryDirectory() as folder:
-        synthetic.generate(Path(folder) / "data", **SIZE, seed=seed)
+        synthetic.generate(
+            Path(folder) / "data", users=users, movies=MOVIES, ratings=OF_EACH * users, seed=seed
+        )
         text = (Path(folder) / "data/ratings.dat").read_text().replace("::", " ")
     ratings = np.array(text.split(), dtype=np.float64).reshape(-1, 4)
     ratings = ratings[np.lexsort((-ratings[:, 1], -ratings[:, 3], ratings[:, 0]))]
     user_ids, item_ids = (IdMap.of(ratings[:, column]) for column in (0, 1))
-    users = user_ids.index(ratings[:, 0])
+    raters = user_ids.index(ratings[:, 0])
     rows = Interactions(
-        users,
+        raters,
         item_ids.index(ratings[:, 1]),
         ratings[:, 2].astype(np.float32),
         ratings[:, 3].astype(np.int64),
         len(user_ids),
         len(item_ids),
     )
-    age = np.arange(len(users)) - np.searchsorted(users, users)
+    age = np.arange(len(raters)) - np.searchsorted(raters, raters)
     return Dataset(
         name="synthetic",
         train=rows.where(age >= protocol.n_test),
@@ -81,15 +83,15 @@ def small(seed: int) -> Dataset:
     )
 
 
-def null(trials: int) -> str:
+def null(trials: int, users: int, names: list[str]) -> str:
     """False positives among pairs of runs that differ by their seed only; new data each time."""
     lines = ["| recommender | metric | pairs | called different at 5 % |", "|---|---|---|---|"]
     protocol = EvaluationProtocol("synthetic")
-    for name in ("random", "BPR"):
+    for name in names:
         pipeline = load_pipeline(name)
         found: dict[str, list[float]] = {metric: [] for metric in JUDGED_BY}
         for trial in range(trials):
-            data = small(trial)
+            data = small(trial, users)
             one, other = (
                 evaluate(
                     pipeline.recommender(pipeline.params(seed=seed)).fit(data), data, protocol
@@ -105,8 +107,8 @@ def null(trials: int) -> str:
     spread = (0.05 * 0.95 / trials) ** 0.5
     return "\n".join(
         [
-            f"Synthetic data of {SIZE['users']} users, {SIZE['movies']} movies and "
-            f"{SIZE['ratings']:,} ratings, new for each pair; default parameters. The goal is "
+            f"Synthetic data of {users} users, {MOVIES} movies and {OF_EACH * users:,} ratings, "
+            "new for each pair; default parameters. The goal is "
             f"within 2 points of 5 %; the rate of an exact test varies by {spread:.1%} (standard "
             "deviation) itself.",
             "",
@@ -303,13 +305,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="PART", help="null coverage time leaderboard")
     parser.add_argument("--trials", type=int, default=200, help="of null [200]")
+    parser.add_argument("--users", type=int, default=500, help="of null [500]")
+    parser.add_argument("--of", default="random,BPR", help="recommenders of null [random,BPR]")
     parser.add_argument("--simulations", type=int, default=1000, help="of coverage [1000]")
     parser.add_argument("--repeats", type=int, default=5, help="of time and leaderboard [5]")
     given = parser.parse_args()
-    if min(given.trials, given.simulations, given.repeats) < 1:
+    if min(given.trials, given.simulations, given.repeats, given.users) < 1:
         parser.error("at least one of each")
     parts: dict[str, tuple[str, Callable[[], str]]] = {
-        "null": ("False positives", lambda: null(given.trials)),
+        "null": (
+            f"False positives, {given.trials:,} pairs of runs on {given.users:,} users",
+            lambda: null(given.trials, given.users, given.of.split(",")),
+        ),
         "coverage": ("Coverage of the 95 % interval", lambda: coverage(given.simulations)),
         "time": ("Time and memory", lambda: speed(given.repeats)),
         "leaderboard": ("The leaderboard", lambda: leaderboard(given.repeats)),

@@ -5,7 +5,9 @@ the sample; what another split or another seed of the recommender would change i
 `docs/statistics.md` says why these methods.
 """
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -194,16 +196,21 @@ def standings(
     order = [int(i) for i in np.argsort(-table.mean(axis=0), kind="stable")]
     columns = [table[:, i] for i in order]
     draws = max(resamples, 200 * len(order))  # Holm multiplies the least p that there can be
-    behind: list[Comparison | None] = [
-        paired_test(one, columns[0], level=level, resamples=draws, seed=seed) for one in columns[1:]
-    ]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # drawing releases the interpreter's lock
+        intervals = pool.map(
+            lambda one: mean_interval(one, level=level, resamples=resamples, seed=seed), columns
+        )
+        tests = pool.map(
+            lambda one: paired_test(one, columns[0], level=level, resamples=draws, seed=seed),
+            columns[1:],
+        )
+        behind: list[Comparison | None] = list(tests)
     corrected = holm([one.p for one in behind if one])
     places = [1] * _tied(corrected, 1 - level)
     while len(places) < len(columns):
         best, *others = columns[len(places) :]
         p = [randomisation_p(one - best, resamples=draws, seed=seed) for one in others]
         places += [len(places) + 1] * _tied(holm(p), 1 - level)
-    intervals = [mean_interval(one, level=level, resamples=resamples, seed=seed) for one in columns]
     p_holm: list[float | None] = [None, *map(float, corrected)]
     rows = zip(order, places, intervals, [None, *behind], p_holm, strict=True)
     return [Standing(*row) for row in rows]

@@ -25,7 +25,10 @@ def test_the_simulations(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(significance, "RESAMPLES", 50)
     monkeypatch.setattr(significance, "EVERYBODY", 9000)
     assert significance.coverage(2).count("| 2 |") == 6
-    pairs = [line.split(" | ")[:3] for line in significance.null(1).splitlines()[4:]]
+    pairs = [
+        line.split(" | ")[:3]
+        for line in significance.null(1, 60, ["random", "BPR"]).splitlines()[4:]
+    ]
     assert pairs == [
         [f"| {name}", metric, "1"]
         for name in ("random", "BPR")
