@@ -123,6 +123,28 @@ def test_a_backup_brings_back_what_was(
     assert names == {name, "mlflow", "ftp", "mlflow.db"}, "nothing is left beside"
 
 
+def test_runs_that_finish_meanwhile_have_their_files_or_are_not_in_it(
+    database: Settings, stores: Stores, tmp_path: Path
+) -> None:
+    number = iter(range(100))
+
+    def a_run_finishes(_line: str) -> None:
+        name = f"meanwhile-{next(number)}"
+        (stores.artifacts / "1" / name).write_text("its file")
+        assert isinstance(stores.tracker, Path)
+        with closing(sqlite3.connect(stores.tracker)) as runs:
+            runs.execute("insert into runs values (?, 'FINISHED')", (name,))
+            runs.commit()
+
+    made = backup(database, stores, tmp_path / "copy", a_run_finishes)
+    with closing(sqlite3.connect(tmp_path / "copy" / TRACKER_FILE)) as copied:
+        found = [name for (name,) in copied.execute("select run_uuid from runs")]
+    assert len(found) > 1
+    assert made.contents["runs"] == len(found)
+    for name in found:
+        assert name == "a" or (tmp_path / "copy" / ARTIFACTS / "1" / name).exists()
+
+
 def test_nothing_is_overwritten_unless_told(
     database: Settings, stores: Stores, tmp_path: Path
 ) -> None:

@@ -6,6 +6,8 @@ import json
 import socket
 import sqlite3
 import stat
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -18,6 +20,7 @@ from pydantic import SecretStr
 
 from conftest import HOST, fresh_database, make_settings
 from core.errors import AccessRefusedError, RecArenaError
+from core.paths import ROOT
 from core.settings import Settings
 from utils.doctor import checks
 from utils.ftp_address import Address
@@ -278,6 +281,21 @@ def test_strangers_are_told_what_to_set(
     found = {check.name: check for check in checks(stranger)}
     assert not found["MLflow"].ok
     assert "asks for a password" in found["MLflow"].detail
+
+
+def test_the_containers_health_check_knows_the_password(guarded: tuple[Settings, Path]) -> None:
+    settings = guarded[0]
+    where = {
+        "MLFLOW_TRACKING_HOST": settings.mlflow_tracking_host,
+        "MLFLOW_TRACKING_PORT": str(settings.mlflow_tracking_port),
+        "MLFLOW_ADMIN_USER": "boss",
+    }
+    check = [sys.executable, str(ROOT / "docker" / "healthy.py"), "mlflow"]
+    for password, healthy in ((PASSWORD, True), ("not the password", False)):
+        environment = where | {"MLFLOW_ADMIN_PASS": password}
+        done = subprocess.run(check, env=environment, capture_output=True, text=True, check=False)
+        assert (done.returncode == 0) is healthy, done.stderr
+        assert healthy or "401" in done.stderr
 
 
 def test_with_a_password_a_run_works_and_is_kept_in_postgresql(
