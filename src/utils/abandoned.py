@@ -8,9 +8,8 @@ import time
 from typing import Any
 
 from core.settings import Settings
-from utils import outbox, run_end
+from utils import mlflow_rest, outbox, run_end
 from utils.run_end import ALIVE, FAILURE
-from utils.service_answers import ask_experiment, ask_tracker
 
 ABANDONED = "its process was killed, or its machine stopped: it said nothing for a minute"
 KEPT = "its services were away: it is kept in the outbox, `recarena push` delivers it"
@@ -23,19 +22,21 @@ def close_abandoned(settings: Settings) -> list[str]:
     to its end; so does a push, of one that is in the outbox. Raises RecArenaError if MLflow does
     not answer.
     """
-    seconds = settings.connect_timeout
-    experiment = ask_experiment(settings, seconds)
-    if experiment is None:
+    try:
+        by_name = {"experiment_name": settings.experiment_name}
+        experiment = mlflow_rest.ask(settings, "experiments/get-by-name", by_name)["experiment"]
+    except mlflow_rest.NotFoundError:
         return []
-    wanted = {"experiment_ids": [experiment], "filter": "attributes.status = 'RUNNING'"}
-    found = ask_tracker(settings, "runs/search", wanted | {"max_results": 1000}, seconds)
+    wanted = {"filter": "attributes.status = 'RUNNING'", "max_results": 1000}
+    body = wanted | {"experiment_ids": [experiment["experiment_id"]]}
+    found = mlflow_rest.ask(settings, "runs/search", body=body)
     kept = {folder.name for folder in outbox.waiting(settings.outbox)}
     silent = [run["info"]["run_id"] for run in found.get("runs", []) if _silent(run)]
     for run_id in silent:
-        why = KEPT if run_id in kept else ABANDONED
-        ask_tracker(settings, "runs/set-tag", _tag(run_id, why), seconds)
+        tag = {"run_id": run_id, "key": FAILURE, "value": KEPT if run_id in kept else ABANDONED}
+        mlflow_rest.ask(settings, "runs/set-tag", body=tag)
         end = {"run_id": run_id, "status": "FAILED", "end_time": int(time.time() * 1000)}
-        ask_tracker(settings, "runs/update", end, seconds)
+        mlflow_rest.ask(settings, "runs/update", body=end)
     return silent
 
 
@@ -43,7 +44,3 @@ def _silent(run: dict[str, Any]) -> bool:
     """Whether a run said that it is alive, but long ago; others are none of ours."""
     tags = {one["key"]: one["value"] for one in run.get("data", {}).get("tags", [])}
     return ALIVE in tags and time.time() - float(tags[ALIVE]) > run_end.SILENT_SECONDS
-
-
-def _tag(run_id: str, why: str) -> dict[str, str]:
-    return {"run_id": run_id, "key": FAILURE, "value": why}

@@ -17,7 +17,6 @@ from utils.service_answers import (
     send_artifact,
 )
 
-SECONDS = 5.0  # for one question
 FREE_GIB = 5.0  # MovieLens 10M in the database, its indexes, and the log of loading it
 PYTHONS = ((3, 11), (3, 14))  # from, and the first that is too new
 START = "run `recarena up`; `recarena status` tells what runs and where its log is"
@@ -72,23 +71,27 @@ def _disk() -> str:
 
 
 def _database(settings: Settings) -> str:
-    version = ask_postgres(settings, SECONDS)
+    version = ask_postgres(settings, settings.connect_timeout)
     return f"PostgreSQL {version} at {settings.db_host}:{settings.db_port}"
 
 
 def _ftp(settings: Settings) -> str:
-    ask_ftp(settings, SECONDS)
+    ask_ftp(settings, settings.connect_timeout)
     return f"{settings.ftp_user_name} can log in at {settings.ftp_host}:{settings.ftp_port}"
 
 
 def _mlflow(settings: Settings) -> str:
-    version = ask_mlflow(settings, SECONDS)
-    asks = "asks for a password" if asks_password(settings, SECONDS) else "asks for no password"
+    version = ask_mlflow(settings, settings.connect_timeout)
+    asks = (
+        "asks for a password"
+        if asks_password(settings, settings.connect_timeout)
+        else "asks for no password"
+    )
     return f"MLflow {version} at {settings.tracking_uri} answers us and {asks}"
 
 
 def _artifacts(settings: Settings) -> str:
-    checksum = send_artifact(settings, SECONDS)
+    checksum = send_artifact(settings, settings.connect_timeout)
     return f"a file went through MLflow to the FTP server and back (sha256 {checksum[:12]})"
 
 

@@ -136,8 +136,8 @@ def _status(daemon: Daemon) -> ServiceStatus:
 
 def _make_folder(folder: Path) -> None:
     """Make the services' folder; PostgreSQL's account must get through it when we are root."""
-    if not folder.exists():
-        folder.mkdir(parents=True)
+    if not (folder / "run").exists():  # a run may have made the folder, for the outbox
+        folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o711 if os.geteuid() == 0 else 0o700)
     for name in ("logs", "run"):
         (folder / name).mkdir(mode=0o700, exist_ok=True)

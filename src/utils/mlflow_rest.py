@@ -1,6 +1,7 @@
 """Questions to the MLflow server without MLflow, whose import takes longer than an answer.
 
-For reading only: whatever is written goes through MLflow's own client (`utils.tracking`).
+For reading, and for ending runs that cannot do so themselves: whatever else is written goes
+through MLflow's own client (`utils.tracking`).
 """
 
 import base64
@@ -18,7 +19,6 @@ from core.errors import RecArenaError
 from core.settings import Settings, is_loopback
 
 API = "/api/2.0/mlflow"
-SECONDS = 60.0  # for the server to say something
 
 
 class NotFoundError(RecArenaError):
@@ -55,7 +55,9 @@ def opened(
     own = is_loopback(settings.mlflow_tracking_host)
     proxies = urllib.request.ProxyHandler({} if own else None)
     with explained(settings):
-        answer = urllib.request.build_opener(proxies).open(request, timeout=SECONDS)
+        answer = urllib.request.build_opener(proxies).open(
+            request, timeout=settings.tracker_timeout
+        )
     with answer:
         yield answer
 

@@ -14,7 +14,7 @@ from utils import logged_model, model_registry, outbox
 from utils.delivery import Content, Entry, Point, apply, folder_content
 from utils.hard_links import link_or_copy
 from utils.outbox import Record
-from utils.service_answers import ask_artifacts, ask_mlflow
+from utils.service_answers import ask_mlflow, send_artifact
 from utils.tracker_errors import passing, reason
 
 if TYPE_CHECKING:
@@ -164,9 +164,9 @@ class MlflowRun:
         return any(entry.kind in ("metrics", "files") for entry in self.entries)
 
     def _ask(self) -> None:
-        """Raises RecArenaError if the tracker or the artifact store does not answer."""
+        """Raises RecArenaError if the tracker does not answer, or no small file can be stored."""
         ask_mlflow(self._settings, self._settings.connect_timeout)
-        ask_artifacts(self._settings, self._settings.connect_timeout)
+        send_artifact(self._settings, self._settings.connect_timeout)
 
     def _waits(self, why: str) -> None:
         """Go on without the service, and tell so, once."""

@@ -6,6 +6,7 @@ from core.errors import RecArenaError, UndeliveredError
 from core.settings import Settings
 from utils import outbox
 from utils.abandoned import close_abandoned
+from utils.service_answers import ask_mlflow
 
 
 def lines(settings: Settings) -> list[str]:
@@ -16,6 +17,7 @@ def lines(settings: Settings) -> list[str]:
         wait = "run waits" if kept == 1 else "runs wait"
         said.append(f"{kept} {wait} in {settings.outbox}; `recarena push` delivers what it can")
     try:
+        ask_mlflow(settings, settings.connect_timeout)  # it is not to be waited for
         closed = close_abandoned(settings)
     except RecArenaError:
         return said  # a tracker that does not answer is in the table

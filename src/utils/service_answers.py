@@ -13,7 +13,6 @@ import socket
 import threading
 import time
 import urllib.error
-import urllib.parse
 import urllib.request
 import zlib
 from contextlib import closing
@@ -88,29 +87,6 @@ def asks_password(settings: Settings, seconds: float) -> bool:
     except AccessRefusedError:
         return True
     return False
-
-
-def ask_tracker(settings: Settings, path: str, body: dict[str, Any], seconds: float) -> Any:
-    """What MLflow's REST API answers to a request, e.g. of path `runs/search`.
-
-    It spares a command the seconds that importing mlflow takes. Raises RecArenaError with what it
-    answered instead.
-    """
-    data = json.dumps(body).encode()
-    answer = _call(settings, f"/api/2.0/mlflow/{path}", seconds, data, kind="application/json")
-    return json.loads(answer)
-
-
-def ask_experiment(settings: Settings, seconds: float) -> str | None:
-    """The id of the settings' experiment; None if there is none yet."""
-    query = urllib.parse.urlencode({"experiment_name": settings.experiment_name})
-    try:
-        answer = _call(settings, f"/api/2.0/mlflow/experiments/get-by-name?{query}", seconds)
-    except RecArenaError as error:
-        if "HTTP 404" in str(error):
-            return None
-        raise
-    return str(json.loads(answer)["experiment"]["experiment_id"])
 
 
 def ask_artifacts(settings: Settings, seconds: float) -> None:

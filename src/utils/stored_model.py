@@ -12,8 +12,6 @@ from utils.model_files import IDS_FILE, model_file, read_ids, unpickle
 from utils.service_answers import ask_artifacts
 from utils.tracking import explained, prepare_client
 
-SECONDS = 10.0  # for the artifact store to answer at all
-
 
 def load_model(settings: Settings, run: FinishedRun) -> tuple[Recommender, IdMap, IdMap]:
     """The model of a run, and the maps of its users and its items.
@@ -42,7 +40,7 @@ def _download(settings: Settings, run: FinishedRun, wanted: list[str], folder: s
     from mlflow import MlflowClient  # noqa: PLC0415 - takes seconds
 
     try:
-        ask_artifacts(settings, SECONDS)
+        ask_artifacts(settings, settings.connect_timeout)
     except RecArenaError:
         raise RecArenaError(
             f"MLflow at {settings.tracking_uri} cannot reach its files, the FTP server may be "

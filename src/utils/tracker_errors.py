@@ -5,6 +5,10 @@ from contextlib import contextmanager
 
 from core.errors import RecArenaError, first_line
 
+FILES_AWAY = (
+    "cannot store or reach its files, the FTP server may be down or its disk full; "
+    "see `recarena status`"
+)
 TOO_MANY, BROKEN = 429, 500  # HTTP's codes: ask later; the server's fault
 
 
@@ -30,7 +34,7 @@ def reason(error: BaseException) -> str:
     said, _, tries = first_line(error).partition(" failed with exception")
     if "/mlflow-artifacts/" in said:
         if tries or passing(error):
-            return "cannot reach its files, the FTP server may be down; see `recarena status`"
+            return FILES_AWAY
         return f"does not take the run's files: {_message(error) or said}"
     return "has stopped to answer; see `recarena status`" if tries else said
 

@@ -47,6 +47,7 @@ def prepare_client(settings: Settings) -> None:
     if settings.mlflow_account:
         user, password = settings.mlflow_account
         os.environ |= {"MLFLOW_TRACKING_USERNAME": user, "MLFLOW_TRACKING_PASSWORD": password}
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # tells of every try
     host = settings.mlflow_tracking_host
     if is_loopback(host):  # a proxy knows nothing of this machine's own servers
         os.environ["NO_PROXY"] = ",".join(filter(None, [os.environ.get("NO_PROXY"), host]))

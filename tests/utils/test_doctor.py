@@ -54,10 +54,13 @@ def test_missing_services_are_named_with_a_remedy() -> None:
 
 
 def test_a_stranger_on_a_port_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "SECONDS", 0.5)
     with socket.create_server((HOST, 0)) as silent:
         port = silent.getsockname()[1]
-        found = by_name(make_settings(db_port=port, ftp_port=port, mlflow_tracking_port=port))
+        found = by_name(
+            make_settings(
+                db_port=port, ftp_port=port, mlflow_tracking_port=port, connect_timeout=0.5
+            )
+        )
     assert [name for name in SERVICES if found[name].ok] == []
 
 
@@ -67,8 +70,9 @@ def test_a_full_disk_and_an_unfit_python_are_told(
     monkeypatch.setattr(doctor, "FREE_GIB", 1e9)
     monkeypatch.setattr(doctor, "PYTHONS", ((9, 0), (9, 1)))
     monkeypatch.setattr(doctor, "ROOT", tmp_path)
-    monkeypatch.setattr(doctor, "SECONDS", 0.1)
-    found = by_name(make_settings(db_port=1, ftp_port=1, mlflow_tracking_port=1))
+    found = by_name(
+        make_settings(db_port=1, ftp_port=1, mlflow_tracking_port=1, connect_timeout=0.1)
+    )
     assert not found["disk"].ok
     assert not found["Python"].ok
 
@@ -81,6 +85,7 @@ def test_a_proxy_in_the_way_is_told(
     monkeypatch.setenv("http_proxy", "http://proxy.example.org:3128")
     monkeypatch.setenv("NO_PROXY", exceptions)
     monkeypatch.setenv("no_proxy", exceptions)
-    monkeypatch.setattr(doctor, "SECONDS", 0.1)
-    found = by_name(make_settings(db_port=1, ftp_port=1, mlflow_tracking_port=1))
+    found = by_name(
+        make_settings(db_port=1, ftp_port=1, mlflow_tracking_port=1, connect_timeout=0.1)
+    )
     assert found["proxy"].ok is ok

@@ -1,6 +1,7 @@
 """Runs that could not be delivered: kept whole, delivered later, once, with their own times."""
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -17,7 +18,7 @@ from conftest import as_environment
 from core.errors import RecArenaError, UndeliveredError
 from core.paths import ROOT
 from core.settings import Settings
-from utils import outbox, outbox_output
+from utils import local_services, outbox, outbox_output
 from utils.delivery import Entry
 from utils.local_services import wipe
 from utils.outbox import Record
@@ -104,6 +105,9 @@ def test_the_end_of_the_local_services_spares_what_waits(tmp_path: Path, files: 
     home = tmp_path / "services"
     place = outbox.keep(home / "outbox", record("a" * 32, "x"), files)
     (home / "mlflow").mkdir()
+    home.chmod(0o700)
+    local_services._make_folder(home)
+    assert oct(home.stat().st_mode)[-3:] == ("711" if os.geteuid() == 0 else "700")
     said: list[str] = []
     wipe(said.append, home)
     assert [one.name for one in home.iterdir()] == ["outbox"]

@@ -11,11 +11,13 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import mlflow
 import psutil
 import pytest
 from mlflow import MlflowClient
+from mlflow.entities import Run as MlflowEntity
 from pydantic import SecretStr
 
 from conftest import HOST, as_environment, make_settings
@@ -25,15 +27,17 @@ from core.settings import Settings
 from pipelines.random.model import Random, RandomParams
 from table_models import loader, synthetic
 from table_models.datasets import find
-from utils import outbox, run_end
+from utils import mlflow_run, outbox, run_end
 from utils.local_services import status, up, wipe
 from utils.ports import free_port
 from utils.push import push
 from utils.runner import Pipeline
+from utils.tracker_errors import FILES_AWAY
 from utils.tracking import MlflowTracker, Run
 
 PARAMS: Mapping[str, object] = {"factors": 7, "protocol.k": 10}
 METRICS = {"ndcg_at_k": 0.1 + 0.2, "fit_seconds": 1.5}
+NOTHING_TRAINED = "nothing was trained, because its results could not be stored"
 STAGES = ("begun", "params", "curves", "files", "metrics")
 
 
@@ -51,6 +55,12 @@ def log(run: Run, stage: str, folder: Path) -> None:
 def until(run: Run, last: str, folder: Path) -> None:
     """Log what a run logs, up to a stage."""
     for stage in STAGES[1 : STAGES.index(last) + 1]:
+        log(run, stage, folder)
+
+
+def rest(run: Run, done: str, folder: Path) -> None:
+    """Log what a run logs after a stage."""
+    for stage in STAGES[STAGES.index(done) + 1 :]:
         log(run, stage, folder)
 
 
@@ -132,17 +142,57 @@ def test_a_run_that_is_killed_at_any_stage_is_never_finished(
 
 
 @pytest.mark.usefixtures("no_tries")
+@pytest.mark.parametrize("interrupt", [KeyboardInterrupt, SystemExit])
+def test_who_interrupts_the_wait_at_the_end_loses_nothing(
+    settings: Settings, away: Path, monkeypatch: pytest.MonkeyPatch, interrupt: type[BaseException]
+) -> None:
+    """The tracker does not answer any more; the run would wait for an hour."""
+    patient = settings.model_copy(update={"tracker_patience": 3600})
+
+    def sleep(seconds: float) -> None:
+        raise interrupt
+
+    def fail(*_: object) -> None:
+        raise ConnectionRefusedError("nobody there")
+
+    with ExitStack() as block:
+        run = block.enter_context(MlflowTracker(patient).run("x", {"pipeline": "x"}, ""))
+        until(run, "files", away)
+        monkeypatch.setattr(mlflow_run, "apply", fail)
+        monkeypatch.setattr(mlflow_run.time, "sleep", sleep)
+        with pytest.raises(UndeliveredError, match="nobody there; the run is kept in"):
+            block.close()
+        monkeypatch.undo()
+    assert push(settings, lambda _: None) == 1
+    assert mlflow.get_run(run.id).info.status == "FINISHED"
+    assert mlflow.get_run(run.id).data.metrics["learning/loss"] == 0.5
+
+
+@pytest.mark.usefixtures("no_tries")
 def test_everything_is_kept_and_delivered_when_the_services_are_back(
     settings: Settings, home: Path, away: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     tracker = MlflowTracker(settings)
     runs: dict[str, Run] = {}
-    blocks: dict[str, ExitStack] = {}
+    blocks = {"full": ExitStack()}
     for stage in STAGES:
         blocks[stage] = ExitStack()
         runs[stage] = blocks[stage].enter_context(tracker.run(stage, {"pipeline": "x"}, "words"))
         until(runs[stage], stage, away)
+    back = blocks["back"] = ExitStack()
+    comes_back = back.enter_context(tracker.run("back", {"pipeline": "x"}, "words"))
     client = MlflowClient()
+
+    up(settings.model_copy(update={"ftp_keep_free_mib": 1 << 40}), print, home)
+    with blocks["full"] as block:
+        full = block.enter_context(tracker.run("full", {"pipeline": "x"}, "words"))
+        rest(full, "begun", away)
+        with pytest.raises(UndeliveredError, match=r"or its disk full; .*; the run is kept in"):
+            block.close()
+    assert client.get_run(full.id).info.status == "FAILED"
+    with pytest.raises(SystemExit, match=NOTHING_TRAINED):
+        Pipeline("random", Random, RandomParams, tmp_path).main([])
+    up(settings, print, home)
 
     def recommender(params: RandomParams) -> Random:
         kill(home, "ftp")
@@ -152,55 +202,71 @@ def test_everything_is_kept_and_delivered_when_the_services_are_back(
         Pipeline("random", recommender, RandomParams, tmp_path).main([])
     assert ended.value.code == 75
     assert capsys.readouterr().err.splitlines()[-1] == (
-        "error: random: MLflow cannot reach its files, the FTP server may be down; see "
-        f"`recarena status`; the run is kept in {outbox.waiting(settings.outbox)[0]}, "
+        f"error: random: MLflow {FILES_AWAY}; the run is kept in "
+        f"{outbox.waiting(settings.outbox)[-1]}, "
         "`recarena push` delivers it"
     )
-    (by_store,) = kept(settings)
+    (by_store,) = kept(settings) - {full.id}
     assert client.get_run(by_store).info.status == "FAILED"
     assert "is kept in" in client.get_run(by_store).data.tags["failure"]
 
-    with pytest.raises(SystemExit, match=r"nothing was trained, because .* could not be stored"):
+    with pytest.raises(SystemExit, match=NOTHING_TRAINED):
         Pipeline("random", Random, RandomParams, tmp_path).main([])
-    assert kept(settings) == {by_store}
+    assert kept(settings) == {by_store, full.id}
 
     kill(home, "mlflow")
     for stage, run in runs.items():
-        for rest in STAGES[STAGES.index(stage) + 1 :]:
-            log(run, rest, away)
+        rest(run, stage, away)
         with pytest.raises(UndeliveredError, match=r"is kept in .*, `recarena push` delivers it"):
             blocks[stage].close()
-    wanted = {run.id for run in runs.values()} | {by_store}
+    rest(comes_back, "begun", away)
+    wanted = {run.id for run in runs.values()} | {by_store, full.id}
     assert kept(settings) == wanted
     with pytest.raises(RecArenaError, match="does not answer"):
         MlflowTracker(settings)
-    with pytest.raises(UndeliveredError, match="6 of 6 stay in"):
+    with pytest.raises(UndeliveredError, match="7 of 7 stay in"):
         push(settings, lambda line: None)
-    hidden = {settings.postgres_password, settings.ftp_user_pass}
-    for file in [one for one in settings.outbox.rglob("*") if one.is_file()]:
-        assert not any(one.get_secret_value().encode() in file.read_bytes() for one in hidden)
+    check_that_no_secret_is_kept(settings)
 
     up(settings, print, home)
+    back.close()
+    found = client.get_run(comes_back.id)
+    assert (found.info.status, found.data.metrics["fit_seconds"]) == ("FINISHED", 1.5)
     records = [outbox.read(folder) for folder in outbox.waiting(settings.outbox)]
     ends = {one.id: one.entries[-1].content["at"] for one in records}
     states = {run_id: client.get_run(run_id).info.status for run_id in wanted}
     assert "FINISHED" not in states.values()
     said: list[str] = []
-    assert push(settings, said.append) == 6
+    assert push(settings, said.append) == 7
     assert kept(settings) == set()
     for run_id in wanted:
-        found = client.get_run(run_id)
-        assert (found.info.status, found.info.end_time) == ("FINISHED", ends[run_id])
-        assert found.data.tags["pipeline"] in ("x", "random")
-        assert "failure" not in found.data.tags
-        assert found.data.metrics.keys() >= {"ndcg_at_k", "fit_seconds"}
-        assert client.list_artifacts(run_id, "models")
+        check_delivered(client.get_run(run_id), ends[run_id])
     for run in runs.values():
-        assert client.get_run(run.id).data.metrics["ndcg_at_k"] == METRICS["ndcg_at_k"]
-        assert client.get_run(run.id).data.params == {"factors": "7", "protocol.k": "10"}
-        target = client.download_artifacts(run.id, "models/x.pkl", str(tmp_path))
-        assert Path(target).read_bytes() == (away / "models/x.pkl").read_bytes()
+        check_content(client, run.id, away)
     assert push(settings, said.append) == 0
+
+
+def check_that_no_secret_is_kept(settings: Settings) -> None:
+    hidden = {settings.postgres_password, settings.ftp_user_pass}
+    for file in [one for one in settings.outbox.rglob("*") if one.is_file()]:
+        assert not any(one.get_secret_value().encode() in file.read_bytes() for one in hidden)
+
+
+def check_delivered(run: MlflowEntity, end: int) -> None:
+    assert (run.info.status, run.info.end_time) == ("FINISHED", end)
+    assert run.data.tags["pipeline"] in ("x", "random")
+    assert "failure" not in run.data.tags
+    assert run.data.metrics.keys() >= METRICS.keys()
+    assert MlflowClient().list_artifacts(run.info.run_id, "models")
+
+
+def check_content(client: MlflowClient, run_id: str, folder: Path) -> None:
+    data = client.get_run(run_id).data
+    assert data.metrics["ndcg_at_k"] == METRICS["ndcg_at_k"]
+    assert data.params == {"factors": "7", "protocol.k": "10"}
+    with TemporaryDirectory() as target:
+        came = client.download_artifacts(run_id, "models/x.pkl", target)
+        assert Path(came).read_bytes() == (folder / "models/x.pkl").read_bytes()
 
 
 def die_in_every_stage(folder: Path) -> None:
