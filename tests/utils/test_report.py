@@ -249,3 +249,20 @@ def test_it_is_written_even_if_it_cannot_be_logged(
     said = refused(lambda: make(settings, tmp_path / "report.html"))
     assert said.endswith("but not in MLflow: no room")
     assert (tmp_path / "report.html").stat().st_size > 10_000
+
+
+def test_a_page_that_is_not_taken_is_a_failed_run(
+    settings: Settings, client: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlflow.exceptions import MlflowException  # noqa: PLC0415
+
+    def refuse(*_: object) -> None:
+        raise MlflowException("no room")
+
+    monkeypatch.setattr("mlflow.MlflowClient.log_artifact", refuse)
+    said = refused(lambda: make(settings, tmp_path / "report.html"))
+    assert said.startswith(f"the report is in {tmp_path / 'report.html'}, but not in MLflow: ")
+    assert said.endswith("no room")
+    home = client.get_experiment_by_name(settings.experiment_name).experiment_id
+    newest = client.search_runs([home], f"tags.`{KIND}` = 'report'", max_results=1)[0]
+    assert newest.info.status == "FAILED"

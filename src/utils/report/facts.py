@@ -7,6 +7,7 @@ from core.protocol import PREFIX, EvaluationProtocol, describe
 from utils.metric_definitions import DEFINITIONS, LIBRARIES, PREAMBLE, Definition
 from utils.report.data import Report, ReportRun
 from utils.report.parts import NONE, Cell, Link, Section, Table, listing, percent
+from utils.report.surroundings_facts import CODE
 
 ID = 12  # characters of a run's id, whose link has all of it
 COUNTS = {
@@ -30,7 +31,11 @@ def protocol(report: Report) -> Section:
     rows: list[list[Cell]] = [
         [text, f"{first[name]:,.0f}"] for name, text in COUNTS.items() if name in first
     ]
-    fields: list[list[Cell]] = [[name, value] for name, value in sorted(report.protocol.items())]
+    known = _known(report)
+    settings = known.params() if known else report.protocol  # without those that mean nothing
+    fields: list[list[Cell]] = [
+        [name.removeprefix(PREFIX), str(value)] for name, value in sorted(settings.items())
+    ]
     return Section(
         "protocol",
         "Protocol",
@@ -45,11 +50,18 @@ def protocol(report: Report) -> Section:
 
 def _in_words(report: Report) -> list[str]:
     """The protocol in a sentence or two."""
-    params = {PREFIX + name: value for name, value in report.protocol.items()}
+    known = _known(report)
+    if known:
+        return [describe(known)]
+    return ["These runs have a protocol that is not known here; the table has its settings."]
+
+
+def _known(report: Report) -> EvaluationProtocol | None:
+    """The protocol, unless it is of code that is newer than this."""
     try:
-        return [describe(EvaluationProtocol.of_run(params))]
+        return EvaluationProtocol.of_run({PREFIX + n: v for n, v in report.protocol.items()})
     except ValueError:
-        return ["These runs have a protocol that is not known here; the table has its settings."]
+        return None
 
 
 def leakage(report: Report) -> list[str]:
@@ -105,13 +117,14 @@ def runs(report: Report) -> Section:
     changed = [one.label for one in ran if one.tags.get("git_dirty") == "true"]
     if changed:
         text.append(f"Made with code that was not committed as it was: {listing(changed)}.")
-    columns = ["run", "id", "begun (UTC)", "commit", "seed", "parameters"]
+    columns = ["run", "id", "begun (UTC)", "commit", CODE, "seed", "parameters"]
     rows: list[list[Cell]] = [
         [
             one.label,
             Link(one.run_id[:ID], one.link) if one.link else one.run_id,
             f"{datetime.fromtimestamp(one.started / 1000, UTC):%Y-%m-%d %H:%M}",
             _commit(one),
+            one.surroundings.get(CODE, NONE),
             one.params.get("seed", NONE),
             ", ".join(f"{n}={v}" for n, v in sorted(one.params.items()) if n != "seed") or NONE,
         ]
@@ -132,10 +145,14 @@ def _commit(run: ReportRun) -> str:
 def _surroundings(ran: list[ReportRun]) -> list[Table]:
     """Machine and packages; runs that had the same stand together."""
     found = [
-        _alike("table-machine", "What they ran on", {one.label: one.surroundings for one in ran}),
+        _alike("table-machine", "What they ran on", {one.label: _machine(one) for one in ran}),
         _alike("table-packages", "Versions of packages", {one.label: one.packages for one in ran}),
     ]
     return [one for one in found if one]
+
+
+def _machine(run: ReportRun) -> dict[str, str]:
+    return {name: value for name, value in run.surroundings.items() if name != CODE}
 
 
 def _alike(key: str, caption: str, of: Mapping[str, Mapping[str, str]]) -> Table | None:

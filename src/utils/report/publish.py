@@ -14,7 +14,7 @@ FILE = "report.html"
 
 
 def publish(settings: Settings, report: Report, page: bytes) -> str:
-    """Log the page to the settings' experiment and return the address of its run.
+    """Log the page to the settings' experiment and return where MLflow shows it.
 
     The run has no tag `pipeline`, by which runs get on the leaderboard. Raises RecArenaError if
     MLflow or its artifact store does not take it; the run is FAILED then.
@@ -46,7 +46,7 @@ def publish(settings: Settings, report: Report, page: bytes) -> str:
                 client.set_terminated(run_id, "FAILED")
             raise
         client.set_terminated(run_id, "FINISHED")
-    return f"{settings.tracking_uri}/#/experiments/{home}/runs/{run_id}/artifacts"
+    return f"{settings.tracking_uri}/#/experiments/{home}/runs/{run_id}/artifacts/{FILE}"
 
 
 def _note(report: Report) -> str:

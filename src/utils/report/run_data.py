@@ -38,10 +38,9 @@ def read_row(settings: Settings, row: Row, label: str) -> ReportRun:
         raise RecArenaError("its runs with several seeds were judged on different users")
     run = mlflow_rest.ask(settings, "runs/get", {"run_id": newest.run_id})["run"]
     data = run["data"]
-    files = _files(settings, newest.run_id, "")
-    surroundings, packages = facts_of(
-        {name: download(settings, newest.run_id, name) for name in files if name in FILES}
-    )
+    there = _files(settings, newest.run_id, "")
+    best = next((name for name in FILES if name in there), None)
+    surroundings, packages = facts_of(download(settings, newest.run_id, best) if best else None)
     seeds = [one.params["seed"] for one in row.runs if "seed" in one.params]
     home = run["info"]["experiment_id"]
     return ReportRun(

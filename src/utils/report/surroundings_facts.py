@@ -7,7 +7,8 @@ from typing import Any
 
 Facts = dict[str, str]
 OLD, NEW = "environment.txt", "surroundings.json"
-FILES = (OLD, NEW)
+CODE = "code, SHA-256"  # each recommender has code of its own
+FILES = (NEW, OLD)  # the better one first
 PACKAGES = (
     "numpy", "scipy", "scikit-learn", "numba", "implicit", "gensim", "scikit-surprise",
     "threadpoolctl", "pyarrow", "psycopg2-binary", "sqlalchemy", "mlflow", "mlflow-skinny",
@@ -15,22 +16,18 @@ PACKAGES = (
 """Packages that can change a number or lose one; a run's file has all."""
 
 
-def facts_of(files: Mapping[str, Path]) -> tuple[Facts, Facts]:
-    """Machine and package versions, from those of `FILES` that a run left.
+def facts_of(file: Path | None = None) -> tuple[Facts, Facts]:
+    """Machine and package versions, from one of `FILES` that a run left.
 
     What cannot be read is left out: a report is no place to fail for it.
     """
-    if NEW in files:
-        try:
-            return _new(json.loads(files[NEW].read_text(encoding="utf-8")))
-        except (OSError, ValueError, AttributeError, TypeError):
-            pass
-    if OLD in files:
-        try:
-            return _old(files[OLD].read_text(encoding="utf-8").splitlines())
-        except (OSError, ValueError):
-            pass
-    return {}, {}
+    if file is None:
+        return {}, {}
+    try:
+        text = file.read_text(encoding="utf-8")
+        return _new(json.loads(text)) if file.name == NEW else _old(text.splitlines())
+    except (OSError, ValueError, AttributeError, TypeError):
+        return {}, {}
 
 
 def _old(lines: list[str]) -> tuple[Facts, Facts]:
@@ -53,9 +50,9 @@ def _new(found: Mapping[str, Any]) -> tuple[Facts, Facts]:
         "cores": "{} of {} usable".format(*cores) if all(cores) else None,
         "environment": environment.get("kind"),
         "image": environment.get("image"),
-        "code, SHA-256": _start(code.get("sha256")),
+        "threads at most": max((n for n in threads.values() if isinstance(n, int)), default=None),
         "lock, SHA-256": _start(found.get("lock", {}).get("sha256")),
-        "threads": ", ".join(f"{name} {n}" for name, n in threads.items() if n) or None,
+        CODE: _start(code.get("sha256")),
     }
     said = {name: str(value) for name, value in facts.items() if value}
     return said, _packages(found.get("packages", {}))
