@@ -48,7 +48,7 @@ def surroundings(pipeline: str, run: Mapping[str, object]) -> dict[str, Any]:
         "code": {**commit(), "sha256": code_sha256(pipeline)},
         "lock": {"sha256": lock_sha256()},
         "environment": {
-            "kind": "container" if in_container() else "virtual environment",
+            "kind": kind(),
             "image": os.environ.get("RECARENA_IMAGE") or None,
             "packages_sha256": sha256([f"{n}=={v}\n".encode() for n, v in packages.items()]),
         },
@@ -162,9 +162,11 @@ def installed() -> dict[str, str]:
     return dict(sorted(found.items(), key=lambda item: item[0].lower()))
 
 
-def in_container() -> bool:
-    """Whether this process seems to be in a container."""
-    return any(Path(file).exists() for file in ("/.dockerenv", "/run/.containerenv"))
+def kind() -> str:
+    """What the packages are installed in."""
+    if any(Path(file).exists() for file in ("/.dockerenv", "/run/.containerenv")):
+        return "container"
+    return "system" if sys.prefix == sys.base_prefix else "virtual environment"
 
 
 def cpu() -> dict[str, Any]:

@@ -41,6 +41,16 @@ def test_it_tells_no_path_and_no_host(written: dict[str, dict[str, object]]) -> 
     assert str(Path.home()) not in text.replace('"/"', "")
 
 
+def test_the_kind_of_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(surroundings.Path, "exists", lambda _: False)
+    monkeypatch.setattr(sys, "prefix", "/somewhere/.venv")
+    assert surroundings.kind() == "virtual environment"
+    monkeypatch.setattr(sys, "prefix", sys.base_prefix)
+    assert surroundings.kind() == "system"
+    monkeypatch.setattr(surroundings.Path, "exists", lambda file: file.name == ".dockerenv")
+    assert surroundings.kind() == "container"
+
+
 def test_tags_are_few_and_short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RECARENA_IMAGE", "sha256:abc")
     found = surroundings.tags("SVD")
