@@ -47,8 +47,8 @@ def _parts(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) ->
         for cells in zip(columns, *rows, strict=True)
     ]
     both = list(range(IN_BOTH))
-    # what is long in a recommender's name is folded
-    used = start = longest[0] + min(longest[1], NAME_WIDTH + GAP)
+    # a longer name is folded
+    used = start = longest[0] + NAME_WIDTH + GAP
     parts = [[*both]]
     for column in range(IN_BOTH, len(columns)):
         if used + longest[column] > width and len(parts[-1]) > IN_BOTH:

@@ -392,8 +392,10 @@ def test_the_leakage_line(runs: Runs) -> None:
 @pytest.mark.parametrize("width", [60, 80, 110, 200])
 def test_no_column_is_lost_in_a_narrow_terminal(runs: Runs, width: int) -> None:
     runs.make("LDA_collaboration", hits(1, 0.3), metrics={"rmse": 0.9876})
-    runs.make("MF", hits(2, 0.2), factors=3)
+    runs.make("MF", hits(2, 0.2), factors=3, metrics={"rmse": 0.8765})
     runs.make("MF", hits(2, 0.2), factors=44)
+    alone = shown(board(runs.settings, query("ndcg", 0, None, ["recommender=MF"])), width)
+    assert "0.8765" in alone  # also where the names are short
     said = shown(board(runs.settings, Query()), width)
     for text in ("0.9876", "95 % of it", "MiB", "novelty@10", "fit s", "run"):
         assert text in said
