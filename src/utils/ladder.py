@@ -84,9 +84,11 @@ def climb(
     """Every recommender of ours that has a published result on the data set, fold by fold.
 
     `folds` is how many of the published number of folds are run; all unless given. Each run is
-    a process and a tracked run of its own. Raises RecArenaError if one fails.
+    a process of its own, and tracked in an experiment beside the settings' one: single folds are
+    not what somebody wants to see first on a leaderboard. Raises RecArenaError if one fails.
     """
     steps = []
+    settings = settings.model_copy(update=PROTOCOL | {"experiment_name": experiment(settings)})
     for rung in rungs(found.shown_name):
         n_folds = rung.publication.n_folds
         if folds is not None and not 1 <= folds <= n_folds:
@@ -95,12 +97,17 @@ def climb(
         for fold in range(1, (folds or n_folds) + 1):
             report(f"{rung.dataset}: {rung.pipeline} as {rung.method}, fold {fold} of {n_folds}")
             wanted = {"dataset": found.name, "n_folds": n_folds, "fold": fold}
-            rmses.append(_apart(rung, settings.model_copy(update=PROTOCOL | wanted)))
+            rmses.append(_apart(rung, settings.model_copy(update=wanted)))
         steps.append(Step(rung, tuple(rmses)))
     return steps
 
 
 PROTOCOL = {"split": "random", "split_part": "test", "split_seed": 0, "user_num": 0}
+
+
+def experiment(settings: Settings) -> str:
+    """The name of the MLflow experiment that the ladder's runs go to."""
+    return f"{settings.experiment_name} ladder"
 
 
 def _apart(rung: Rung, settings: Settings) -> float:

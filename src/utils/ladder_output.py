@@ -16,9 +16,9 @@ HEAD = """# Ours beside published results
 
 Written by `recarena ladder --format md`. It runs our recommenders under the protocol of published
 rating results: random folds (`SPLIT=random`, `SPLIT_SEED=0`), the published parameters, RMSE over
-all test ratings, the mean over folds. Each run is tracked in MLflow like any other. The gap is ours
-minus theirs: below zero, ours is better. The folds are not the very same ratings as theirs, so a
-gap of the size of the spread over folds says nothing.
+all test ratings, the mean over folds. Each run is tracked in MLflow, in an experiment beside the
+usual one (`RecArena ladder`). The gap is ours minus theirs: below zero, ours is better. The folds
+are not the very same ratings as theirs, so a gap of the size of the spread over folds says nothing.
 """
 
 
