@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from core.errors import RecArenaError
@@ -24,7 +25,7 @@ def written(tmp_path: Path) -> dict[str, dict[str, object]]:
 
 def test_everything_is_in_the_file(written: dict[str, dict[str, object]], tmp_path: Path) -> None:
     assert written["run"] == {"pipeline": "SVD", **RUN}
-    assert written["packages"]["numpy"] == sys.modules["numpy"].__version__
+    assert written["packages"]["numpy"] == np.__version__
     assert f"numpy=={written['packages']['numpy']}" in (tmp_path / "environment.txt").read_text()
     assert written["python"]["version"] == sys.version.split()[0]
     assert written["cpu"]["model"]
