@@ -161,6 +161,11 @@ def table(found: dict[str, Any]) -> str:
         met = "" if not goal else "met" if value < goal else "missed"
         digits = 2 if name == "mb" else 0 if name == "mib" else 1
         lines.append(f"| {text} | {value:,.{digits}f} {unit} | {aim} | {met} |")
+    if found["load"] > (os.cpu_count() or 1):
+        lines += [
+            "",
+            "Other work had more processes ready than there are cores: not a quiet machine.",
+        ]
     return "\n".join(lines) + "\n"
 
 
