@@ -43,9 +43,10 @@ def _message(error: BaseException) -> str:
     """What the server gave as its reason, if it did."""
     answer = getattr(error, "response", None)
     try:
-        return " ".join(str(answer.json()["message"]).split()) if answer is not None else ""
+        said = str(answer.json()["message"]) if answer is not None else ""
     except (ValueError, KeyError, TypeError):
         return ""
+    return " ".join(said.split()).rstrip(".")
 
 
 def passing(error: BaseException) -> bool:
