@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input install --qui
 LOCKED := $(PIP) --require-hashes --no-deps
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down status test check lint bench clean compose-demo test-compose test-compose-all
+.PHONY: help demo up down status test check lint bench clean compose-demo test-compose test-compose-all test-faults
 
 help: ## Show this list.
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1|\2/p' Makefile | column -t -s '|'
@@ -42,6 +42,9 @@ test-compose: $(VENV)/installed-dev ## Run the tests of the containers; skipped 
 
 test-compose-all: $(VENV)/installed-dev ## ... those that take long too.
 	$(BIN)/python -m pytest -m compose tests/compose
+
+test-faults: $(VENV)/installed-dev ## Break real services on purpose; writes the table in docs/reliability.md.
+	FAULTS_TABLE=docs/reliability.md $(BIN)/python -m pytest -m faults tests/faults
 
 check: lint ## Everything that must hold before a commit: lint, types, layers, SQL, tests with coverage.
 	$(BIN)/python -m pytest --cov --cov-report=term

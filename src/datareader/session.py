@@ -34,7 +34,11 @@ def reading(settings: Settings, source: LoadedDataSet) -> Iterator[Cursor]:
         raise RecArenaError(
             f"{source.name} is not loaded; run `recarena load {source.name}`"
         ) from None
-    except psycopg2.OperationalError as error:
-        raise RecArenaError(
-            f"reading {source.name} from the database: {first_line(error)}"
-        ) from None
+    except psycopg2.DatabaseError as error:
+        if type(error) is psycopg2.DatabaseError:  # what COPY raises when the server is gone
+            said = "the connection was lost in the middle"
+        elif isinstance(error, psycopg2.OperationalError):
+            said = first_line(error)
+        else:
+            raise
+        raise RecArenaError(f"reading {source.name} from the database: {said}") from None

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import json
 import pickle
 import socket
 import time
@@ -125,6 +126,39 @@ def test_a_service_is_killed_and_comes_back(stack: Stack, service: str, seconds:
     assert ("failure" in run["tags"]) == (run["status"] == "FAILED")
     assert "Traceback" not in docker("logs", container)
     check_files(stack, run)
+    next_run_works(stack)
+
+
+@contextmanager
+def disconnected(container: str) -> Iterator[None]:
+    """A container without its network, which it gets back under its own names at the end."""
+    (told,) = json.loads(docker("inspect", container))
+    ((network, joined),) = told["NetworkSettings"]["Networks"].items()
+    aliases = [word for name in joined["Aliases"] for word in ("--alias", name)]
+    docker("network", "disconnect", network, container)
+    try:
+        yield
+    finally:
+        docker("network", "connect", *aliases, network, container)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("service", ["pipeline_svd", "mlflow-server", "ftp-server"])
+def test_the_network_is_cut(stack: Stack, service: str) -> None:
+    with paused_run(stack) as container, disconnected(stack.container(service)):
+        docker("unpause", container)
+        status = docker("wait", container)
+    stack.settle()
+    said = docker("logs", container)
+    assert "Traceback" not in said
+    if status == "75":
+        assert "is kept in /var/spool/recarena/" in said.splitlines()[-1]
+        stack("run", "--rm", "-T", "push")
+        assert newest(stack)["status"] == "FINISHED"
+    else:  # it had not read its data yet
+        assert status == "1", said
+        assert newest(stack)["status"] != "FINISHED"
+    check_files(stack, newest(stack))
     next_run_works(stack)
 
 
