@@ -14,7 +14,10 @@ LONGEST_COMMAND = 2048
 # Connections that the server opens (PORT), and changes of files that are there: nothing of ours
 # needs them. What a client may not do by its account is refused besides.
 LEFT_OUT = {"PORT", "EPRT", "APPE", "STOU", "MFMT", "SITE CHMOD"}
-XSHA256 = {"perm": "r", "auth": True, "arg": True, "help": "Syntax: XSHA256 <SP> file-name."}
+CHECKSUMS = {
+    name: {"perm": "r", "auth": True, "arg": True, "help": f"Syntax: {name} <SP> file-name."}
+    for name in ("XCRC", "XSHA256")
+}
 
 
 class Session(FTPHandler):  # type: ignore[misc] # the library has no types
@@ -24,7 +27,7 @@ class Session(FTPHandler):  # type: ignore[misc] # the library has no types
     dtp_handler = Receiver
     proto_cmds = {
         name: what for name, what in FTPHandler.proto_cmds.items() if name not in LEFT_OUT
-    } | {"XSHA256": XSHA256}
+    } | CHECKSUMS
     permit_foreign_addresses = False
     max_login_attempts = 3
     auth_failed_timeout = 3  # seconds before a wrong password is answered
@@ -33,6 +36,7 @@ class Session(FTPHandler):  # type: ignore[misc] # the library has no types
     username: str
     _extra_feats: list[str]
     keep_free = 0
+    announced: int | None = None  # bytes of the next upload
     digests = Digests()
 
     def on_connect(self) -> None:
@@ -70,6 +74,11 @@ class Session(FTPHandler):  # type: ignore[misc] # the library has no types
         if self.attempted_logins >= self.max_login_attempts:
             self.close_when_done()
 
+    def ftp_ALLO(self, line: str) -> None:  # noqa: N802
+        """Note the size of the next upload: its end is then known from what came."""
+        self.announced = int(line) if line.isdecimal() else None
+        self.respond("202 No storage allocation necessary.")
+
     def ftp_STOR(self, file: str, mode: str = "w") -> Any:  # noqa: N802 - the library's name
         """Store a file, if there is room."""
         try:
@@ -81,29 +90,37 @@ class Session(FTPHandler):  # type: ignore[misc] # the library has no types
 
     def ftp_FEAT(self, line: str) -> None:  # noqa: N802
         """List the features."""
-        self._extra_feats = [*self._extra_feats, "XSHA256"]
+        self._extra_feats = [*self._extra_feats, *CHECKSUMS]
         super().ftp_FEAT(line)
 
+    def ftp_XCRC(self, path: str) -> None:  # noqa: N802
+        """Tell a file's CRC-32, known from its upload or reckoned now."""
+        self._tell("XCRC", path)
+
     def ftp_XSHA256(self, path: str) -> None:  # noqa: N802
-        """Tell a file's SHA-256, known from its upload or reckoned now."""
+        """Tell a file's SHA-256, reckoned when it is asked for the first time."""
+        self._tell("XSHA256", path)
+
+    def _tell(self, command: str, path: str) -> None:
         try:
-            if digest := self.digests.known(path):
+            if digest := self.digests.known(command, path):
                 self.respond(f"250 {digest}")
             else:
-                self._reckon(path, Reckoning(path))
+                self._reckon(command, path, Reckoning(command, path))
         except OSError as error:
             self.respond(f"550 {error.strerror}.")
 
-    def _reckon(self, path: str, reckoning: Reckoning) -> None:
+    def _reckon(self, command: str, path: str, reckoning: Reckoning) -> None:
         """Go on with a checksum; no other command of this client is read meanwhile."""
         if self._closed:
             return reckoning.close()
         if digest := reckoning.step():
-            self.digests.keep(path, digest)
+            self.digests.keep(command, path, digest)
             self.add_channel()
             return self.respond(f"250 {digest}")
         self.del_channel()
-        self.ioloop.call_later(0, self._reckon, path, reckoning, _errback=self.handle_error)
+        go_on = (self._reckon, command, path, reckoning)
+        self.ioloop.call_later(0, *go_on, _errback=self.handle_error)
         return None
 
     def _make_epasv(self, extmode: bool = False) -> None:

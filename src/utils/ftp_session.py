@@ -6,6 +6,7 @@ Problems are those of `ftplib` and of sockets; `utils.ftp_link` knows which of t
 
 import ftplib
 import hashlib
+import os
 import posixpath
 import re
 import socket
@@ -13,13 +14,14 @@ import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from io import BufferedRandom
+from io import BufferedRandom, BufferedReader
 from typing import BinaryIO
 
 from utils.ftp_address import PART, Address, unfinished
+from utils.ftp_checksums import PROOFS, QUICK, Checksum, begin, told
 from utils.ftp_limits import Limits
 
-BLOCK = 1 << 20
+BLOCK = 256 << 10  # stays in the processor's cache until it is summed and sent
 GRACE_SECONDS = 5.0  # for the server's last words after it ended a transfer
 
 
@@ -60,7 +62,7 @@ class Session:
         """Hang up, without a word: the server may not listen."""
         self._ftp.close()
 
-    def put(self, source: BinaryIO, target: str) -> None:
+    def put(self, source: BufferedReader, target: str) -> None:
         """Store a file whole: sent under another name, checked, renamed.
 
         Raises Damaged when other bytes arrived, Vanished when the folder was deleted meanwhile.
@@ -69,7 +71,7 @@ class Session:
         self.make_folders(folder)
         part = unfinished(folder)
         try:
-            self._check(part, *self._send(source, part))
+            self._send_checked(source, part)
             self._ftp.rename(part, target)
         except ftplib.Error as error:
             with suppress(*ftplib.all_errors):
@@ -86,7 +88,7 @@ class Session:
         """
         size = self.size(path)
         have = target.seek(0, 2)
-        if have and (not self._hashes or size is None or have > size):
+        if have and (not self._offered(PROOFS) or size is None or have > size):
             have = target.truncate(0)
             target.seek(0)
         try:
@@ -98,7 +100,7 @@ class Session:
         got = target.tell()
         if size is not None and got != size:
             raise Damaged(f"450 {path}: {got} of {size} bytes came")
-        if have and self.digest(path) != _digest(target):
+        if have and self._told(self._offered(PROOFS), path) != _digest(target):
             target.truncate(0)
             raise Damaged(f"450 {path}: was replaced while it was being read")
 
@@ -111,16 +113,6 @@ class Session:
             if code(error) in {500, 502, 504}:
                 return None
             raise Missing(path) from None
-
-    def digest(self, path: str) -> str | None:
-        """The SHA-256 of a file by the server's own reckoning, if it has a command for it."""
-        for command in self._hashes:
-            with self._waiting(self._limits.transfer), suppress(ftplib.error_perm):
-                found = re.search(
-                    r"\b[0-9a-f]{64}\b", self._ftp.sendcmd(f"{command} {path}").lower()
-                )
-                return found[0] if found else None
-        return None
 
     def entries(self, folder: str, *, parts: bool = False) -> list[Entry] | None:
         """What is in a folder, sorted by name; None if there is no such folder.
@@ -193,9 +185,16 @@ class Session:
                 self.size(path)
                 raise
 
-    @property
-    def _hashes(self) -> list[str]:
-        return [command for command in ("XSHA256", "HASH") if command in self._features]
+    def _offered(self, commands: tuple[str, ...]) -> list[str]:
+        return [command for command in commands if command in self._features]
+
+    def _told(self, commands: list[str], path: str) -> str | None:
+        """A file's checksum by the server's own reckoning, if one of the commands tells it."""
+        for command in commands:
+            with self._waiting(self._limits.transfer), suppress(ftplib.error_perm):
+                if found := told(command, self._ftp.sendcmd(f"{command} {path}")):
+                    return found
+        return None
 
     def _ask_features(self) -> set[str]:
         try:
@@ -236,16 +235,20 @@ class Session:
             return Entry(name, False, self.size(path))
         return Entry(name, False, None)
 
-    def _send(self, source: BinaryIO, path: str) -> tuple[int, str]:
-        """Send the whole file; its number of bytes and their SHA-256."""
+    def _send(self, source: BufferedReader, path: str, digest: Checksum | None) -> int:
+        """Send the whole file; its number of bytes."""
         source.seek(0)
-        size, digest = 0, hashlib.sha256()
+        size, buffer = 0, memoryview(bytearray(BLOCK))
+        with suppress(ftplib.error_perm):  # ours knows then when all has come, and waits no longer
+            self._ftp.sendcmd(f"ALLO {os.fstat(source.fileno()).st_size}")
         with self._transfer(f"STOR {path}") as connection:
-            while block := source.read(BLOCK):
+            while count := source.readinto(buffer):
+                block = buffer[:count]
                 _send_all(connection, block)
-                digest.update(block)
-                size += len(block)
-        return size, digest.hexdigest()
+                size += count
+                if digest:
+                    digest.update(block)
+        return size
 
     def _receive(self, path: str, target: BinaryIO, offset: int) -> None:
         with self._transfer(f"RETR {path}", offset or None) as connection:
@@ -253,11 +256,15 @@ class Session:
             while count := connection.recv_into(buffer):
                 target.write(buffer[:count])
 
-    def _check(self, path: str, size: int, digest: str) -> None:
+    def _send_checked(self, source: BufferedReader, path: str) -> None:
+        """Send the whole file, and compare its size and, if the server tells one, a checksum."""
+        commands = self._offered((QUICK,)) or self._offered(PROOFS)
+        digest = begin(commands[0]) if commands else None
+        size = self._send(source, path, digest)
         found = self.size(path)
         if found not in {None, size}:
             raise Damaged(f"450 {path}: {found} of {size} bytes arrived")
-        if self.digest(path) not in {None, digest}:
+        if digest and self._told(commands, path) not in {None, digest.hexdigest()}:
             raise Damaged(f"450 {path}: other bytes arrived than were sent")
 
     @contextmanager
@@ -319,9 +326,8 @@ def log_in(address: Address, limits: Limits) -> ftplib.FTP:
     return ftp
 
 
-def _send_all(connection: socket.socket, block: bytes) -> None:
+def _send_all(connection: socket.socket, rest: memoryview) -> None:
     """Send it; `sendall` would bound the time for all of it, but a slow server does not hang."""
-    rest = memoryview(block)
     while rest:
         rest = rest[connection.send(rest) :]
 

@@ -6,7 +6,6 @@ is a file in a hidden folder, which the server empties when it starts.
 """
 
 import errno
-import hashlib
 import io
 import os
 import shutil
@@ -22,12 +21,14 @@ from pyftpdlib.handlers import DTPHandler, FTPHandler, TLS_DTPHandler
 from pyftpdlib.log import logger
 
 from utils.ftp_address import PART
+from utils.ftp_checksums import QUICK, begin
 from utils.ftp_digests import Digests
 
 INCOMING = ".incoming"
 SETTLE_SECONDS = 0.05  # in which the connections of a killed client are all closed
 LOOK_BYTES = 16 << 20  # between two looks at the room on the disk
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+BUFFER = 64 << 10  # smaller than what comes at once, which is then written without a copy
 TLS_ENDED = 2  # OpenSSL's SSL_RECEIVED_SHUTDOWN: the client said that this is all
 
 
@@ -35,12 +36,13 @@ class Upload(io.BufferedWriter):
     """A file on its way; closing it gives it its name if `complete` was set, else removes it."""
 
     complete = False
+    announced: int | None = None  # bytes that the client said it would send
 
     def __init__(self, target: Path, folder: Path, keep_free: int, digests: Digests) -> None:
         self.target, self.part = target, folder / uuid.uuid4().hex
         self._keep_free, self._digests = keep_free, digests
-        self._digest, self._received, self._looked = hashlib.sha256(), 0, 0
-        super().__init__(io.FileIO(self.part, "xb"), 1 << 20)
+        self._digest, self._received, self._looked = begin(QUICK), 0, 0
+        super().__init__(io.FileIO(self.part, "xb"), BUFFER)
 
     @property
     def name(self) -> str:
@@ -56,6 +58,10 @@ class Upload(io.BufferedWriter):
         self._digest.update(data)
         return super().write(data)
 
+    def all_came(self) -> bool:
+        """Whether as many bytes came as the client had said."""
+        return self._received == self.announced
+
     def close(self) -> None:
         """Have all of it, or nothing. Raises OSError when the disk is full."""
         if self.closed:
@@ -64,7 +70,7 @@ class Upload(io.BufferedWriter):
             super().close()
             if self.complete:
                 self.part.replace(self.target)
-                self._digests.keep(self.name, self._digest.hexdigest())
+                self._digests.keep(QUICK, self.name, self._digest.hexdigest())
         finally:
             self.part.unlink(missing_ok=True)
 
@@ -82,7 +88,9 @@ class Uploads(AbstractedFS):  # type: ignore[misc] # the library has no types
         if target.is_dir() or not target.parent.is_dir():  # to be refused before the upload
             return super().open(filename, mode)
         session = self.cmd_channel
-        return Upload(target, incoming(Path(self.root)), session.keep_free, session.digests)
+        upload = Upload(target, incoming(Path(self.root)), session.keep_free, session.digests)
+        upload.announced, session.announced = session.announced, None
+        return upload
 
     def listdir(self, path: str) -> list[str]:
         """The names in a folder."""
@@ -103,8 +111,10 @@ class Receiver(DTPHandler):  # type: ignore[misc]
     ac_in_buffer_size = 256 << 10
 
     def handle_close(self) -> None:
-        """The client has closed the connection: see whether it closes the other one too."""
-        if isinstance(self.file_obj, Upload) and not self.ended:
+        """The client has closed the connection: see whether it closes the other one too, unless
+        all that it had announced is here."""
+        upload = self.file_obj
+        if isinstance(upload, Upload) and not upload.all_came() and not self.ended:
             self.ended = True
             self.del_channel()
             self.ioloop.call_later(SETTLE_SECONDS, self.handle_close, _errback=self.handle_error)
@@ -133,7 +143,7 @@ class Receiver(DTPHandler):  # type: ignore[misc]
 
     def is_whole(self) -> bool:
         """Whether the client ended it, rather than died."""
-        return still_there(self.cmd_channel)
+        return self.file_obj.all_came() or still_there(self.cmd_channel)
 
 
 class TlsReceiver(Receiver, TLS_DTPHandler):  # type: ignore[misc]

@@ -1,6 +1,7 @@
 """Artifacts on a real FTP server, through the repository that MLflow loads; with faults."""
 
 import ftplib
+import hashlib
 import io
 import json
 import os
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 import tomllib
+import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -29,11 +31,15 @@ from core.errors import RecArenaError
 from core.paths import ROOT
 from core.settings import Settings
 from ftp_servers import HOST, PASSWORD, OtherServer, Server, other_server, wait_until
-from utils import ftp_limits
+from utils import ftp_limits, ftp_uploads
 from utils.ftp_address import Address, inside
 from utils.ftp_artifacts import FtpArtifactRepository
+from utils.ftp_checksums import told
+from utils.ftp_commands import Session as FtpSession
+from utils.ftp_digests import Digests
 from utils.ftp_limits import Limits
 from utils.ftp_link import Link
+from utils.ftp_uploads import Receiver, incoming
 
 NAMES = [
     "plain.bin",
@@ -462,6 +468,152 @@ def test_a_file_that_arrives_damaged_does_not_get_its_name(
     assert refusal(lambda: store.log_artifact(str(file))) == "DATA_LOSS"
     assert asked.count("STOR") == 4
     assert list(other.root.iterdir()) == []
+
+
+class Flipping(DTPHandler):
+    """Flips a bit of what it receives, as often as the test asks for."""
+
+    def recv(self, size: int) -> bytes:
+        data: bytes = super().recv(size)
+        if data and self.cmd_channel.flips:
+            self.cmd_channel.flips.pop()
+            return data[:-1] + bytes([data[-1] ^ 1])
+        return data
+
+
+class Checking(Counting):
+    """Offers the commands for checksums that the test asks for, in the ways of other servers."""
+
+    dtp_handler = Flipping
+    offers: ClassVar[list[str]] = []
+    flips: ClassVar[list[int]] = []
+    proto_cmds: ClassVar = FTPHandler.proto_cmds | {
+        name: {"perm": "r", "auth": True, "arg": True, "help": ""}
+        for name in ("XCRC", "XSHA256", "HASH")
+    }
+
+    def ftp_FEAT(self, line: str) -> None:  # noqa: N802
+        self._extra_feats = [*self._extra_feats, *self.offers]
+        super().ftp_FEAT(line)
+
+    def ftp_XCRC(self, path: str) -> None:  # noqa: N802
+        self.respond(f"250 XCRC {zlib.crc32(Path(path).read_bytes()):X}.")
+
+    def ftp_XSHA256(self, path: str) -> None:  # noqa: N802
+        self.respond("550 not this one")
+
+    def ftp_HASH(self, path: str) -> None:  # noqa: N802
+        content = Path(path).read_bytes()
+        found = hashlib.sha256(content).hexdigest()
+        self.respond(f"213 SHA-256 0-{len(content)} {found} {path}")
+
+
+CHOICES = [  # what a server offers, and what it is asked after an upload
+    (["XSHA256", "HASH", "XCRC"], ["XCRC"]),
+    (["HASH"], ["HASH"]),
+    (["HASH", "XSHA256"], ["XSHA256", "HASH"]),
+    ([], []),
+]
+
+
+@pytest.mark.parametrize("other", [(Checking,)], indirect=True)
+@pytest.mark.parametrize(("offers", "expected"), CHOICES)
+def test_the_cheapest_checksum_that_a_server_offers_is_compared(
+    other: OtherServer, tmp_path: Path, offers: list[str], expected: list[str]
+) -> None:
+    asked = counting(other)
+    handler: Any = other.server.handler
+    handler.offers, handler.flips = offers, []
+    repository(other.uri).log_artifact(str(make_file(tmp_path)))
+    assert [one for one in asked if one in {"XCRC", "XSHA256", "HASH"}] == expected
+    assert asked.count("STOR") == 1
+
+
+@pytest.mark.parametrize("other", [(Checking,)], indirect=True)
+@pytest.mark.parametrize("offers", [["XCRC"], ["HASH"]])
+def test_a_bit_that_is_flipped_on_the_way_is_found(
+    other: OtherServer, tmp_path: Path, offers: list[str]
+) -> None:
+    asked = counting(other)
+    handler: Any = other.server.handler
+    handler.offers, handler.flips = offers, [1]
+    file, store = make_file(tmp_path), repository(other.uri)
+    store.log_artifact(str(file))  # sent again
+    assert asked.count("STOR") == 2
+    assert (other.root / file.name).read_bytes() == file.read_bytes()
+    (other.root / file.name).unlink()
+    handler.flips = [1] * 10**5
+    assert refusal(lambda: store.log_artifact(str(file))) == "DATA_LOSS"
+    assert list(other.root.iterdir()) == []
+
+
+def test_our_own_server_tells_what_came_and_not_what_was_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Flipped(Flipping, Receiver):
+        """Our own data connection, with the fault."""
+
+    session: Any = type("Session", (FtpSession,), {"dtp_handler": Flipped, "flips": [1]})
+    monkeypatch.setattr(session, "digests", Digests())
+    with other_server(tmp_path / "root", session) as server:
+        incoming(server.root).mkdir()
+        file, store = make_file(tmp_path), repository(server.uri)
+        store.log_artifact(str(file))
+        assert session.flips == []
+        assert (server.root / file.name).read_bytes() == file.read_bytes()
+        session.flips = [1] * 10**5
+        assert refusal(lambda: store.log_artifact(str(file))) == "DATA_LOSS"
+
+
+def test_our_own_server_does_not_wait_after_what_was_announced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ftp_uploads, "SETTLE_SECONDS", 10**6)
+    monkeypatch.setenv("FTP_TRANSFER_SECONDS", "1")
+    monkeypatch.setenv("FTP_RETRIES", "0")
+    session = type("Session", (FtpSession,), {"digests": Digests()})
+    with other_server(tmp_path / "root", session) as server:
+        incoming(server.root).mkdir()
+        store = repository(server.uri)
+        for name, size in (("empty", 0), ("large", 3_000_000)):
+            store.log_artifact(str(make_file(tmp_path, name, size)))
+            assert (server.root / name).stat().st_size == size
+
+
+class Unannounced(Counting):
+    """Does not know ALLO."""
+
+    def ftp_ALLO(self, line: str) -> None:  # noqa: N802
+        self.respond(f"502 no {line}")
+
+
+@pytest.mark.parametrize("other", [(Unannounced,)], indirect=True)
+def test_a_server_need_not_know_how_sizes_are_announced(other: OtherServer, tmp_path: Path) -> None:
+    asked = counting(other)
+    repository(other.uri).log_artifact(str(make_file(tmp_path)))
+    assert asked.count("ALLO") == asked.count("STOR") == 1
+    assert (other.root / "model.pkl").is_file()
+
+
+@pytest.mark.parametrize(
+    ("command", "answer", "expected"),
+    [
+        ("XCRC", "250 0A1B2C3D", "0a1b2c3d"),
+        ("XCRC", "250-Computing CRC32 digest\n250 A1B2C3D", "0a1b2c3d"),
+        ("XCRC", '250 XCRC is "0xA1B2C3D".', None),
+        ("XCRC", "250 XCRC Ok: 0xA1B2C3D.", "0a1b2c3d"),
+        ("XCRC", "250", None),
+        ("XCRC", "250 " + "a" * 64, None),
+        ("XCRC", "250 no idea", None),
+        ("XSHA256", "250 " + "A" * 64, "a" * 64),
+        ("HASH", f"213 SHA-256 0-9 {'b' * 64} a b", "b" * 64),
+        ("HASH", f"213 SHA-1 0-9 {'b' * 40} a", None),
+    ],
+)
+def test_checksums_are_read_as_servers_tell_them(
+    command: str, answer: str, expected: str | None
+) -> None:
+    assert told(command, answer) == expected
 
 
 class Cutting(DTPHandler):

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, suppress
@@ -164,31 +165,37 @@ def make_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
         assert ftp_servers.PASSWORD not in (one.folder / "log").read_text()
 
 
-def checksum(session: ftplib.FTP, path: str) -> str:
-    return session.sendcmd(f"XSHA256 {path}").split()[-1]
+CHECKSUMS: dict[str, Callable[[bytes], str]] = {
+    "XCRC": lambda content: f"{zlib.crc32(content):08x}",
+    "XSHA256": lambda content: hashlib.sha256(content).hexdigest(),
+}
 
 
+def checksum(session: ftplib.FTP, path: str, command: str = "XSHA256") -> str:
+    return session.sendcmd(f"{command} {path}").split()[-1]
+
+
+@pytest.mark.parametrize("command", CHECKSUMS)
 def test_tells_the_checksum_of_a_file_also_after_a_restart(
-    make_server: Callable[..., Server],
+    make_server: Callable[..., Server], command: str
 ) -> None:
-    server, content = make_server(), os.urandom(9_000_000)
-    expected = hashlib.sha256(content).hexdigest()
+    server, content, of = make_server(), os.urandom(9_000_000), CHECKSUMS[command]
     with server.session() as session:
-        assert "XSHA256" in session.sendcmd("FEAT")
+        assert f" {command}\n" in session.sendcmd("FEAT")
         session.storbinary("STOR part", io.BytesIO(content))
         session.rename("part", "whole")
-        assert checksum(session, "whole") == expected
+        assert checksum(session, "whole", command) == of(content)
         session.storbinary("STOR whole", io.BytesIO(b"other"))
-        assert checksum(session, "whole") == hashlib.sha256(b"other").hexdigest()
+        assert checksum(session, "whole", command) == of(b"other")
         session.storbinary("STOR whole", io.BytesIO(content))
     server.stop()
     server.start()
     with server.session() as session:
-        assert checksum(session, "whole") == expected  # read anew, in several blocks
+        assert checksum(session, "whole", command) == of(content)  # read anew, in several blocks
         assert session.voidcmd("NOOP").startswith("200")
         for path in ("none", "/", "/../etc/passwd", ".incoming"):
             with pytest.raises(ftplib.error_perm, match="550"):
-                checksum(session, path)
+                checksum(session, path, command)
 
 
 def test_a_reader_may_read_only(make_server: Callable[..., Server]) -> None:

@@ -23,6 +23,8 @@ class Slow:
 session = ftplib.FTP()
 session.connect("127.0.0.1", int(sys.argv[1]))
 session.login("store", "secret")
+for command in sys.argv[2:]:
+    session.sendcmd(command)
 session.storbinary("STOR model", Slow())
 """
 
@@ -36,8 +38,8 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 @pytest.fixture
 def uploading(server: Server) -> Iterator[subprocess.Popen[bytes]]:
-    """A client in the middle of an upload."""
-    command = [sys.executable, "-c", ENDLESS, str(server.port)]
+    """A client in the middle of an upload whose size it announced."""
+    command = [sys.executable, "-c", ENDLESS, str(server.port), "ALLO 1000000000"]
     client = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     wait_until(lambda: server.received() > 2_000_000)
     yield client
