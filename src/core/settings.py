@@ -217,7 +217,7 @@ class Settings(BaseSettings):
         for secret in ("postgres_password", "ftp_user_pass", "ftp_reader_pass"):
             if getattr(self, secret) == SecretStr(DEFAULT_PASSWORD):
                 raise ValueError(
-                    f"{name}={host} lets other machines in, but {secret.upper()} is "
+                    f"{name}={host:.60} lets other machines in, but {secret.upper()} is "
                     f"still the default; set {secret.upper()} in .env or listen on 127.0.0.1"
                 )
         return self

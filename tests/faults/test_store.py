@@ -157,7 +157,7 @@ mlflow.set_experiment("faults: artifacts")
 with tempfile.TemporaryDirectory() as folder, mlflow.start_run() as run:
     block = os.urandom(1 << 20)
     for i in range({n}):
-        with open(Path(folder) / f"{{i:04}} ä#%.bin", "wb") as out:
+        with open(Path(folder) / f"{{i:04}} part.bin", "wb") as out:
             for start in range(0, {size}, 1 << 20):
                 out.write(block[: min(1 << 20, {size} - start)])
     sums = lambda d: {{f.name: hashlib.file_digest(open(f, "rb"), "sha256").hexdigest()
@@ -167,7 +167,7 @@ with tempfile.TemporaryDirectory() as folder, mlflow.start_run() as run:
 with tempfile.TemporaryDirectory() as back:
     mlflow.artifacts.download_artifacts(run_id=run.info.run_id, artifact_path="many", dst_path=back)
     came = sums(back)
-assert len(sent) == {n} and came == sent
+assert len(sent) == {n} and came == sent, (list(sent)[:3], list(came)[:3])
 print("all", len(came), "came back the same")
 """
     process = stand.python("-c", code)
@@ -194,10 +194,14 @@ def resident(stand: Stand) -> int:
 
 def test_disk_full(fault: Fault, stand: Stand) -> None:
     """The FTP server's disk is full in the middle of an upload"""
-    with small_disk(stand.artifacts, 30):
-        process = stand.run(megabytes=40)
+    process = stand.run(stops=["delivering"], megabytes=40)
+    process.at("delivering")
+    with small_disk(stand.artifacts, 130):
+        process.go("delivering")
         status = process.end()
         assert status != 0
         parts = [file for file in stand.artifacts.rglob("*.pkl") if file.stat().st_size]
         assert not parts
+        stand.kill("ftp")
+    stand.start("ftp")
     delivered(fault, process)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from core import settings as module
@@ -31,6 +31,7 @@ def checked(said: str, name: str) -> None:
 
 @settings(deadline=None, max_examples=300)
 @given(st.sampled_from(sorted(Settings.model_fields)), values)
+@example("bind_host", "9" * 5000)
 def test_settings(name: str, value: str) -> None:
     said = ""
     try:
