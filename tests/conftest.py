@@ -59,11 +59,11 @@ def reachable_folder() -> Iterator[Callable[[], Path]]:
         shutil.rmtree(folder)
 
 
-@pytest.fixture(scope="session")
-def postgres_server(reachable_folder: Callable[[], Path]) -> Iterator[LocalPostgres]:
-    """A running PostgreSQL server, shared by all tests."""
+@contextmanager
+def running_postgres(folder: Path) -> Iterator[LocalPostgres]:
+    """A running PostgreSQL server in a folder, which is removed at the end."""
     server = LocalPostgres(
-        reachable_folder() / "postgres",
+        folder / "postgres",
         host=HOST,
         port=free_port(HOST),
         user="tester",
@@ -73,6 +73,13 @@ def postgres_server(reachable_folder: Callable[[], Path]) -> Iterator[LocalPostg
     server.start()
     yield server
     server.remove()
+
+
+@pytest.fixture(scope="session")
+def postgres_server(reachable_folder: Callable[[], Path]) -> Iterator[LocalPostgres]:
+    """A running PostgreSQL server, shared by all tests."""
+    with running_postgres(reachable_folder()) as server:
+        yield server
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """The finished runs of the tracker, best first, apart where they cannot be compared."""
 
 import statistics
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -176,6 +177,26 @@ def _row(runs: list[Entry]) -> Row:
         {name: statistics.fmean(run.seconds[name] for run in runs) for name in stages},
         {name: statistics.stdev(of) for name, of in values.items()} if several else {},
     )
+
+
+def telling_apart(rows: Sequence[Row]) -> list[list[str]]:
+    """Of each row the parameters, as `name=value`, by which those of its recommender differ.
+
+    The seed is none of them in a row that sums several up.
+    """
+    values_of: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for row in rows:
+        for param, value in row.run.params.items():
+            values_of[row.run.pipeline, param].add(value)
+    return [
+        [
+            f"{param}={value}"
+            for param, value in row.run.params.items()
+            if len(values_of[row.run.pipeline, param]) > 1
+            and not (param == "seed" and len(row.runs) > 1)
+        ]
+        for row in rows
+    ]
 
 
 def value_of(row: Row, metric: str) -> float | None:

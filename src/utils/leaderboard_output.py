@@ -9,7 +9,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 
 from core.harmless import harmless
-from utils.leaderboard import Board, Row, value_of
+from utils.leaderboard import Board, Row, telling_apart, value_of
 from utils.run_search import DEFAULTS, Entry
 from utils.run_statistics import OF_EACH_USER
 
@@ -83,19 +83,8 @@ def number(value: float | None, name: str) -> str:
 
 def _labels(board: Board) -> list[str]:
     """Names of the rows: the recommender and, on lines of their own, what tells its rows apart."""
-    rows = board.rows
-    values_of: dict[tuple[str, str], set[str]] = defaultdict(set)
-    for row in rows:
-        for param, value in row.run.params.items():
-            values_of[row.run.pipeline, param].add(value)
     found = []
-    for row in rows:
-        said = [
-            f"{param}={value}"
-            for param, value in row.run.params.items()
-            if len(values_of[row.run.pipeline, param]) > 1
-            and not (param == "seed" and len(row.runs) > 1)
-        ]
+    for row, said in zip(board.rows, telling_apart(board.rows), strict=True):
         if len(row.runs) > 1:
             said.append(f"{len(row.runs)} seeds{_spread(row, board.metric)}")
         found.append("\n ".join(harmless(one) for one in [row.run.pipeline, *said]))

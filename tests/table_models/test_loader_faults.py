@@ -5,7 +5,6 @@ import secrets
 import shutil
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,21 +13,19 @@ from pathlib import Path
 
 import psutil
 import pytest
-from pydantic import SecretStr
 
 import data_set_files as files
-from conftest import HOST, as_environment, fresh_database, make_settings
+from conftest import fresh_database, make_settings, running_postgres
 from core.errors import RecArenaError
-from core.paths import ROOT
 from core.protocol import EvaluationProtocol
 from core.settings import Settings
 from database_queries import everything, execute, rows, schemas
 from datareader.reader import choose_dataset, read_dataset
+from loading import start
 from table_models.database import connect
 from table_models.datasets import find
 from table_models.loader import load
 from utils.local_postgres import LocalPostgres
-from utils.ports import free_port
 
 ML_10M = find("ml-10m")
 COPYING = (
@@ -60,17 +57,6 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def big(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder whose load takes long enough to be met in the middle."""
     return make_files(tmp_path_factory.mktemp("big"), 4000, "4", "New")
-
-
-def start(database: Settings, folder: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "src/table_models/ml_10m/migrate_data.py", "--replace"]
-    return subprocess.Popen(
-        [*command, "--from", str(folder)],
-        cwd=ROOT,
-        env=as_environment(database),
-        stderr=subprocess.PIPE,
-        text=True,
-    )
 
 
 def await_rows(database: Settings, query: str) -> int:
@@ -121,17 +107,8 @@ def test_a_loader_killed_at_any_moment_leaves_all_or_nothing(
 @pytest.fixture
 def own_server(reachable_folder: Callable[[], Path]) -> Iterator[LocalPostgres]:
     """A PostgreSQL server that the test may kill."""
-    server = LocalPostgres(
-        reachable_folder() / "postgres",
-        host=HOST,
-        port=free_port(HOST),
-        user="tester",
-        password=SecretStr(secrets.token_hex(8)),
-        database="tester",
-    )
-    server.start()
-    yield server
-    server.remove()
+    with running_postgres(reachable_folder()) as server:
+        yield server
 
 
 def test_a_server_killed_in_the_middle_loses_nothing(

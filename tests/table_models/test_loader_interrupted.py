@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -13,11 +11,10 @@ import psycopg2
 import pytest
 
 import data_set_files as files
-from conftest import as_environment
 from core.errors import RecArenaError
-from core.paths import ROOT
 from core.settings import Settings
 from database_queries import everything, execute, rows, schemas
+from loading import start
 from table_models.datasets import find
 from table_models.loader import load
 
@@ -47,17 +44,6 @@ def before(database: Settings, tmp_path: Path) -> Iterator[None]:
     assert schemas(database) == {"ml_10m"}
     assert everything(database, "ml_10m") == expected
     load(database, find("ml-10m"), folder, replace=True)
-
-
-def start(database: Settings, folder: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "src/table_models/ml_10m/migrate_data.py", "--replace"]
-    return subprocess.Popen(
-        [*command, "--from", str(folder)],
-        cwd=ROOT,
-        env=as_environment(database),
-        stderr=subprocess.PIPE,
-        text=True,
-    )
 
 
 def wait_for(database: Settings, statement: str) -> int:

@@ -1,13 +1,13 @@
 """A report's data: the leaderboard's rows, with what their runs left in the artifact store."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from core.errors import RecArenaError
 from core.settings import Settings
-from utils.leaderboard import Row, board, why_apart
+from utils.leaderboard import Row, board, telling_apart, why_apart
 from utils.leaderboard_query import Query
 from utils.recommender_names import recommenders
 from utils.report.data import METRIC, LeftOut, Report, ReportRun
@@ -93,19 +93,9 @@ def _same(reference: Entry) -> list[str]:
 
 def labels(rows: Sequence[Row]) -> list[str]:
     """A name for each row: the recommender's, with the parameters that tell its rows apart."""
-    values: dict[tuple[str, str], set[str]] = defaultdict(set)
-    for row in rows:
-        for param, value in row.run.params.items():
-            values[row.run.pipeline, param].add(value)
     named = []
-    for row in rows:
-        several = len(row.runs) > 1
-        said = [
-            f"{param}={value}"
-            for param, value in row.run.params.items()
-            if len(values[row.run.pipeline, param]) > 1 and not (param == "seed" and several)
-        ]
-        seeds = [f"({len(row.runs)} seeds)"] if several else []
+    for row, said in zip(rows, telling_apart(rows), strict=True):
+        seeds = [f"({len(row.runs)} seeds)"] if len(row.runs) > 1 else []
         named.append(" ".join([row.run.pipeline, *said, *seeds]))
     often = Counter(named)
     return [
